@@ -1,0 +1,139 @@
+"""Keep secrets out of every text: the one place that knows what is secret in a request."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import re
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl, quote, quote_plus, unquote_plus, urlsplit
+
+from requests import PreparedRequest
+from requests.structures import CaseInsensitiveDict
+
+if TYPE_CHECKING:
+    from typing import Any
+
+MASK = "***"
+#: Parameters whose values are secrets wherever they stand: in a URL, in a form, in JSON.
+SECRET_PARAMETERS = ("api_key", "map_key", "auth_token", "access_token")
+#: Values that may be shown: CARTO's own name for "no key".
+_PUBLIC_VALUES = frozenset({"default_public", "", MASK})
+#: A shorter text would be replaced all over an innocent message.
+_MIN_SECRET_LENGTH = 4
+#: A longer body is data, not a form with a key in it.
+_MAX_BODY_SEARCHED = 65536
+
+_IN_URL = re.compile(rf"(?i)\b({'|'.join(SECRET_PARAMETERS)})(=|%3D)[^&\s\"'<>#\\]*")
+_IN_JSON = re.compile(rf"(?i)(\\?\"(?:{'|'.join(SECRET_PARAMETERS)})\\?\"\s*:\s*\\?\")[^\"\\]*")
+_USERINFO = re.compile(r"(?i)(https?://)[^/@\s]+@")
+_SECRET_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie", "set-cookie"})
+
+
+def redact(text: str, secrets: Iterable[str] = ()) -> str:
+    """Mask secrets in a text.
+
+    Args:
+        text: Any text: a message, a URL, a line of a log.
+        secrets: Values to mask besides those that follow a secret parameter's name.
+
+    Returns:
+        The text with ``***`` where a secret stood.
+    """
+    text = _IN_URL.sub(rf"\1\2{MASK}", text)
+    text = _IN_JSON.sub(rf"\1{MASK}", text)
+    text = _USERINFO.sub(rf"\1{MASK}@", text)
+    for form in _written_forms(secrets):
+        text = text.replace(form, MASK)
+    return text
+
+
+def redact_value(value: Any, secrets: Iterable[str] = ()) -> Any:
+    """Mask secrets in a JSON value: a string, or the strings in lists and objects."""
+    if isinstance(value, str):
+        return redact(value, secrets)
+    if isinstance(value, list):
+        return [redact_value(item, secrets) for item in value]
+    if isinstance(value, dict):
+        return {redact(str(key), secrets): redact_value(item, secrets) for key, item in value.items()}
+    return value
+
+
+def redact_headers(headers: Any, secrets: Iterable[str] = ()) -> CaseInsensitiveDict[str]:
+    """Copy headers with the secret ones masked."""
+    copy: CaseInsensitiveDict[str] = CaseInsensitiveDict()
+    for name, value in dict(headers or {}).items():
+        text = value.decode("latin-1") if isinstance(value, bytes) else str(value)
+        copy[name] = MASK if name.lower() in _SECRET_HEADERS else redact(text, secrets)
+    return copy
+
+
+def secrets_of(request: PreparedRequest | None) -> frozenset[str]:
+    """Find the secrets that a request carries: in its URL, its Authorization header and its form or JSON body."""
+    if request is None:
+        return frozenset()
+    found = set(_secrets_in_url(request.url)) | set(_secrets_in_body(request.body))
+    found |= set(_secrets_in_authorization((request.headers or {}).get("Authorization")))
+    return frozenset(found - _PUBLIC_VALUES)
+
+
+def redacted_request(request: PreparedRequest | None) -> PreparedRequest | None:
+    """Copy a request without its secrets and without its body, to be held by an exception."""
+    if request is None:
+        return None
+    secrets = secrets_of(request)
+    copy = PreparedRequest()
+    copy.method = request.method
+    copy.url = redact(request.url or "", secrets)
+    copy.headers = redact_headers(request.headers, secrets)
+    copy.hooks = {"response": []}
+    return copy
+
+
+def _written_forms(secrets: Iterable[str]) -> list[str]:
+    """List the ways in which secrets may be written, longest first, so that no form leaves part of another."""
+    forms: set[str] = set()
+    for secret in secrets:
+        if len(secret) >= _MIN_SECRET_LENGTH and secret not in _PUBLIC_VALUES:
+            forms |= {secret, quote(secret), quote(secret, safe=""), quote_plus(secret), json.dumps(secret)[1:-1]}
+    return sorted(forms, key=len, reverse=True)
+
+
+def _secrets_in_url(url: str | None) -> Iterable[str]:
+    parts = urlsplit(url or "")
+    if parts.password:
+        yield unquote_plus(parts.password)
+    for name, value in parse_qsl(parts.query):
+        if name.lower() in SECRET_PARAMETERS:
+            yield value
+
+
+def _secrets_in_authorization(header: str | bytes | None) -> Iterable[str]:
+    text = header.decode("latin-1") if isinstance(header, bytes) else header or ""
+    scheme, _, token = text.partition(" ")
+    if not token:
+        return
+    yield token
+    if scheme.lower() == "basic":
+        try:
+            decoded = base64.b64decode(token).decode("utf-8", "replace")
+        except binascii.Error:
+            return
+        yield decoded.partition(":")[2]
+
+
+def _secrets_in_body(body: Any) -> Iterable[str]:
+    if isinstance(body, bytes) and len(body) <= _MAX_BODY_SEARCHED:
+        body = body.decode("utf-8", "replace")
+    if not isinstance(body, str) or len(body) > _MAX_BODY_SEARCHED:
+        return
+    if body.lstrip().startswith("{"):
+        try:
+            document = json.loads(body)
+        except ValueError:
+            return
+        yield from (str(document[name]) for name in SECRET_PARAMETERS if document.get(name))
+    elif any(name in body for name in SECRET_PARAMETERS):
+        yield from (value for name, value in parse_qsl(body) if name.lower() in SECRET_PARAMETERS)
