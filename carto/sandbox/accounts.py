@@ -1,0 +1,260 @@
+"""The accounts that a sandbox serves: their keys, limits, databases and PostgreSQL roles."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+import uuid
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, cast
+
+import psycopg
+from psycopg import conninfo as conninfo_text
+from psycopg import sql
+
+from carto.sandbox import extension, key_grants
+
+PUBLIC_ROLE = "publicuser"
+PUBLIC_TOKEN = "default_public"  # noqa: S105 -- every CARTO account has this key
+SEARCH_PATH = '"$user", public, cartodb'
+TABLE_PERMISSIONS = ("select", "insert", "update", "delete")
+
+KeyType = Literal["master", "default", "regular"]
+
+
+@dataclass(frozen=True)
+class RateLimit:
+    """So many calls at once, then ``count`` calls every ``period_s`` seconds.
+
+    Attributes:
+        burst: Calls allowed at once.
+        count: Calls that come back in each period.
+        period_s: Length of the period, in seconds.
+    """
+
+    burst: int
+    count: int = 1
+    period_s: float = 1.0
+
+
+@dataclass(frozen=True)
+class ApiKey:
+    """One API key of an account, and the PostgreSQL role that it acts as.
+
+    Attributes:
+        token: The secret that callers send.
+        name: Name shown to the owner of the account.
+        type: Master keys own everything, the default one is public, regular ones get what ``tables`` says.
+        role: PostgreSQL role.
+        sql: Whether the key may use the SQL API.
+        maps: Whether the key may use the Maps API.
+        tables: Permissions of a regular key, by table name.
+        statement_timeout_ms: Longest run of one statement in milliseconds; None for no limit.
+    """
+
+    token: str = field(repr=False)
+    name: str
+    type: KeyType
+    role: str
+    sql: bool = True
+    maps: bool = True
+    tables: dict[str, list[str]] = field(default_factory=dict)
+    statement_timeout_ms: int | None = None
+
+    @property
+    def password(self) -> str:
+        """Password of the role: derived, so that a kept data directory needs no second secret."""
+        return hashlib.sha256(f"carto-sandbox:{self.role}:{self.token}".encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Account:
+    """One CARTO account with a database of its own.
+
+    Attributes:
+        name: User name, as in ``/user/NAME/``.
+        user_id: Id sent in ``Carto-User-Id`` and part of the database's name.
+        keys: API keys; one is the master key.
+        batch_timeout_ms: Longest run of one batch statement in milliseconds; None for no limit.
+        quota_bytes: Bytes that the account's tables may take; None for no limit.
+        rate_limits: Limits by endpoint group (query, job_create, job_get, job_delete, copy_from, copy_to).
+        batch_update: Whether PUT changes a pending job, as older servers allowed.
+        database_url: Database used instead of the account's own; nothing is created there.
+        can_log_in: False makes the database refuse this account's roles.
+    """
+
+    name: str
+    user_id: str
+    keys: tuple[ApiKey, ...]
+    batch_timeout_ms: int | None = None
+    quota_bytes: int | None = None
+    rate_limits: dict[str, RateLimit] = field(default_factory=dict)
+    batch_update: bool = False
+    database_url: str | None = None
+    can_log_in: bool = True
+
+    @property
+    def database(self) -> str:
+        """Name of the account's database."""
+        return f"cartodb_user_{self.user_id}_db"
+
+    @property
+    def master_key(self) -> ApiKey:
+        """The key that owns the account."""
+        return next(key for key in self.keys if key.type == "master")
+
+    @property
+    def public_key(self) -> ApiKey:
+        """The key of callers who send none."""
+        return next(key for key in self.keys if key.type == "default")
+
+    def key(self, token: str) -> ApiKey | None:
+        """Find a key by what the caller sent."""
+        sent = token.encode()
+        return next((key for key in self.keys if secrets.compare_digest(key.token.encode(), sent)), None)
+
+    def conninfo(self, key: ApiKey, cluster: str) -> str:
+        """Build the connection string with which a key reaches this account's database.
+
+        Args:
+            key: Key to act as.
+            cluster: Connection string of the cluster, without database and user.
+        """
+        if self.database_url is not None:
+            return self.database_url
+        return conninfo_text.make_conninfo(
+            cluster,
+            dbname=self.database,
+            user=key.role,
+            password=key.password,
+            application_name="cartodb_sqlapi",
+        )
+
+
+def load_accounts(path: Path | str | None = None) -> list[Account]:
+    """Read accounts from a JSON file; without a file, make the account ``demo``.
+
+    Args:
+        path: File with ``{"accounts": [...]}``.
+
+    Raises:
+        ValueError: The file does not describe accounts; the message says what is wrong with which one.
+    """
+    if path is None:
+        return [demo_account()]
+    try:
+        described = json.loads(Path(path).read_text(encoding="utf-8"))
+        return [account_from_dict(entry) for entry in described["accounts"]]
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{path} does not describe accounts: {type(error).__name__}: {error}") from error
+
+
+def demo_account(master_token: str | None = None) -> Account:
+    """Make the default account: a master, a public, a regular and an SQL-less key, no limits.
+
+    Args:
+        master_token: Master key; random when None.
+    """
+    return account_from_dict(
+        {
+            "name": "demo",
+            "user_id": str(uuid.uuid5(uuid.NAMESPACE_DNS, "demo.carto.sandbox")),
+            "batch_update": True,
+            "batch_timeout_ms": 12 * 3600 * 1000,
+            "keys": [
+                {"type": "master", "token": master_token or secrets.token_hex(20)},
+                {"type": "default"},
+                {"type": "regular", "name": "regular", "token": "regular_demo"},
+                {"type": "regular", "name": "maps_only", "token": "mapsonly_demo", "sql": False},
+            ],
+        }
+    )
+
+
+def account_from_dict(entry: dict[str, Any]) -> Account:
+    """Build an account from its JSON description.
+
+    Raises:
+        ValueError: A field is missing, unknown or has a value that makes no sense.
+    """
+    fields = dict(entry)
+    name = str(fields["name"])
+    user_id = str(fields.pop("user_id", uuid.uuid5(uuid.NAMESPACE_DNS, f"{name}.carto.sandbox")))
+    keys = tuple(_key_from_dict(key, user_id) for key in fields.pop("keys"))
+    limits = {group: RateLimit(**limit) for group, limit in fields.pop("rate_limits", {}).items()}
+    if not any(key.type == "default" for key in keys):
+        keys += (_key_from_dict({"type": "default"}, user_id),)
+    if sum(key.type == "master" for key in keys) != 1:
+        raise ValueError(f"account {name!r} needs exactly one key of type 'master'")
+    return Account(user_id=user_id, keys=keys, rate_limits=limits, **fields)
+
+
+def _key_from_dict(entry: dict[str, Any], user_id: str) -> ApiKey:
+    fields = dict(entry)
+    kind = fields["type"]
+    if kind not in ("master", "default", "regular"):
+        raise ValueError(f"key type {kind!r} is none of master, default, regular")
+    name = fields.setdefault("name", {"master": "Master", "default": "Default public"}.get(kind, kind))
+    if kind == "default":
+        fields.setdefault("token", PUBLIC_TOKEN)
+    unknown = {p for wanted in fields.get("tables", {}).values() for p in wanted} - set(TABLE_PERMISSIONS)
+    if unknown:
+        raise ValueError(f"key {name!r} asks for unknown permissions: {', '.join(sorted(unknown))}")
+    return ApiKey(role=_role_name(cast(KeyType, kind), name, user_id), **fields)
+
+
+def _role_name(kind: KeyType, key_name: str, user_id: str) -> str:
+    if kind == "default":
+        return PUBLIC_ROLE
+    owner = f"cartodb_user_{user_id}"
+    if kind == "master":
+        return owner
+    return f"{owner[:46]}_role_{hashlib.sha256((user_id + key_name).encode()).hexdigest()[:10]}"
+
+
+def provision(admin_conninfo: str, accounts: list[Account]) -> None:
+    """Create the databases, roles and grants of all accounts; what exists already is brought up to date.
+
+    Args:
+        admin_conninfo: Connection string of a role that may create roles, databases and extensions.
+        accounts: Accounts to serve.
+    """
+    with psycopg.connect(admin_conninfo, autocommit=True) as admin:
+        for account in accounts:
+            if account.database_url is None:
+                _provision_roles(admin, account)
+                _provision_database(admin, account)
+    for account in accounts:
+        if account.database_url is None:
+            _provision_contents(admin_conninfo, account)
+
+
+def _provision_roles(admin: psycopg.Connection, account: Account) -> None:
+    for key in account.keys:
+        role = sql.Identifier(key.role)
+        if not admin.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [key.role]).fetchone():
+            admin.execute(sql.SQL("CREATE ROLE {}").format(role))
+        log_in = sql.SQL("LOGIN" if account.can_log_in or key.role == PUBLIC_ROLE else "NOLOGIN")
+        admin.execute(sql.SQL("ALTER ROLE {} {} PASSWORD {}").format(role, log_in, sql.Literal(key.password)))
+
+
+def _provision_database(admin: psycopg.Connection, account: Account) -> None:
+    database, owner = sql.Identifier(account.database), sql.Identifier(account.master_key.role)
+    if not admin.execute("SELECT 1 FROM pg_database WHERE datname = %s", [account.database]).fetchone():
+        admin.execute(sql.SQL("GRANT {} TO CURRENT_USER").format(owner))
+        admin.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(database, owner))
+    admin.execute(sql.SQL("ALTER DATABASE {} SET search_path = {}").format(database, sql.SQL(SEARCH_PATH)))
+    for key in account.keys:
+        setting = sql.SQL("ALTER ROLE {} IN DATABASE {} SET statement_timeout = {}")
+        timeout = sql.Literal(key.statement_timeout_ms or 0)
+        admin.execute(setting.format(sql.Identifier(key.role), database, timeout))
+
+
+def _provision_contents(admin_conninfo: str, account: Account) -> None:
+    conninfo = conninfo_text.make_conninfo(admin_conninfo, dbname=account.database)
+    with psycopg.connect(conninfo, autocommit=True) as connection:
+        extension.install(connection, account.master_key.role, PUBLIC_ROLE)
+        connection.execute("SELECT cartodb.CDB_SetUserQuotaInBytes(%s)", [account.quota_bytes or 0])
+        key_grants.install(connection, account.keys)

@@ -1,0 +1,98 @@
+"""Parameters of a request as Express sees them: query string, form, JSON and multipart bodies."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from urllib.parse import parse_qsl
+
+from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
+from starlette.formparsers import MultiPartException
+from starlette.requests import Request
+
+from carto.sandbox.errors import ApiError
+
+MAX_MULTIPART_FIELD = 1 << 30  # bytes
+
+
+def js_string(value: Any) -> str:
+    """Write a parameter the way JavaScript makes a string of it."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, list):
+        return ",".join("" if item is None else js_string(item) for item in value)
+    if isinstance(value, dict):
+        return "[object Object]"
+    return "null" if value is None else json.dumps(value)
+
+
+def query_parameters(request: Request) -> dict[str, Any]:
+    """Return the parameters of the URL; one given twice becomes a list."""
+    return _gather(request.query_params.multi_items())
+
+
+def _gather(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    gathered: dict[str, Any] = {}
+    for name, value in pairs:
+        if name not in gathered:
+            gathered[name] = value
+        elif isinstance(gathered[name], list):
+            gathered[name].append(value)
+        else:
+            gathered[name] = [gathered[name], value]
+    return gathered
+
+
+async def body_parameters(request: Request) -> dict[str, Any]:
+    """Read the body and return its parameters; a body of any other type has none.
+
+    Raises:
+        ApiError: 400, the body is not what its Content-Type says.
+    """
+    if request.method in ("GET", "HEAD"):
+        return {}
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind == "application/x-www-form-urlencoded":
+        return _gather(parse_qsl((await request.body()).decode("utf-8", "replace"), keep_blank_values=True))
+    if kind == "application/json":
+        return _json_parameters((await request.body()).decode("utf-8", "replace"))
+    if kind == "multipart/form-data":
+        return await _multipart_parameters(request)
+    return {}
+
+
+def _json_parameters(text: str) -> dict[str, Any]:
+    if not text:
+        return {}
+    try:
+        parsed = json.loads(text, parse_constant=_refuse_constant)
+    except ValueError as error:
+        raise ApiError(400, _javascript_message(text, error)) from error
+    if isinstance(parsed, list):
+        return {str(index): item for index, item in enumerate(parsed)}
+    return parsed if isinstance(parsed, dict) else {}
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _javascript_message(text: str, error: ValueError) -> str:
+    position = error.pos if isinstance(error, json.JSONDecodeError) else len(text)
+    if position >= len(text.rstrip()) or "Unterminated" in str(error):
+        return "Unexpected end of JSON input"
+    return f"Unexpected token {text[position]} in JSON at position {position}"
+
+
+async def _multipart_parameters(request: Request) -> dict[str, Any]:
+    try:
+        async with request.form(max_part_size=MAX_MULTIPART_FIELD) as form:
+            pairs = form.multi_items()
+    except (HTTPException, MultiPartException) as error:
+        raise ApiError(400, str(getattr(error, "detail", error))) from error
+    if any(isinstance(value, UploadFile) for _, value in pairs):
+        raise ApiError(400, "Unexpected field")
+    return _gather(pairs)

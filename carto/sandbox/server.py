@@ -1,0 +1,84 @@
+"""The sandbox's web application: which module answers which path."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from urllib.parse import quote
+
+from starlette.applications import Starlette
+from starlette.datastructures import MutableHeaders
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from carto.sandbox import copy_api, sql_api, status_api
+from carto.sandbox.state import ServerOptions, ServerState
+
+__all__ = ["ServerOptions", "create_app"]
+
+CROSS_ORIGIN_HEADERS = {
+    "Access-Control-Allow-Origin": "*",
+    "Access-Control-Allow-Headers": "*",
+    "Access-Control-Expose-Headers": "*",
+    "X-Served-By-Host": "sandbox",
+}
+
+
+def create_app(options: ServerOptions) -> Starlette:
+    """Make the web application of a sandbox whose accounts are provisioned.
+
+    Args:
+        options: Accounts and cluster to serve.
+    """
+    state = ServerState(options)
+
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        try:
+            yield
+        finally:
+            await state.pool.close()
+
+    routes = [*status_api.routes(state), *copy_api.routes(state), *sql_api.routes(state)]
+    app = Starlette(
+        routes=routes,
+        middleware=[Middleware(CrossOrigin)],
+        exception_handlers={404: cannot_answer, 405: cannot_answer},
+        lifespan=lifespan,
+    )
+    app.router.redirect_slashes = False
+    return app
+
+
+async def cannot_answer(request: Request, _error: Exception) -> Response:
+    """Answer a path or a verb that nothing is registered for, in Express's words."""
+    path = quote(request.scope["path"], safe="/:@!$&'()*+,;=~-._")
+    page = (
+        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>Error</title>\n</head>\n'
+        "<body>\n"
+        f"<pre>Cannot {request.method} {html.escape(path)}</pre>\n</body>\n</html>\n"
+    )
+    return Response(page, 404, media_type="text/html")
+
+
+class CrossOrigin:
+    """Adds the CORS headers to every answer, and answers every OPTIONS itself."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one connection of the ASGI server."""
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).update(CROSS_ORIGIN_HEADERS)
+            await send(message)
+
+        if scope["type"] == "http" and scope["method"] == "OPTIONS":
+            await Response()(scope, receive, send_with_headers)
+        else:
+            await self._app(scope, receive, send_with_headers)

@@ -1,0 +1,57 @@
+"""What all endpoints of one running sandbox share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from psycopg import conninfo as conninfo_text
+
+from carto.sandbox.accounts import Account
+from carto.sandbox.pool import Pool
+from carto.sandbox.rate_limits import RateLimiter
+
+CONTROL_DATABASE = "carto_sandbox"
+
+
+@dataclass(frozen=True)
+class ServerOptions:
+    """How a sandbox is set up.
+
+    Attributes:
+        accounts: Accounts to serve.
+        conninfo: Connection string of the cluster, of a role that may create roles and databases.
+        data_dir: Directory for what has to be kept on disk.
+        verbose: Whether every statement is logged.
+    """
+
+    accounts: list[Account]
+    conninfo: str
+    data_dir: Path
+    verbose: bool = False
+
+
+@dataclass
+class ServerState:
+    """Accounts by name, the limiter, the lent connections and the connection strings."""
+
+    options: ServerOptions
+    accounts: dict[str, Account] = field(init=False)
+    limiter: RateLimiter = field(default_factory=RateLimiter)
+    pool: Pool = field(default_factory=Pool)
+
+    def __post_init__(self) -> None:
+        self.accounts = {account.name: account for account in self.options.accounts}
+
+    @property
+    def control_conninfo(self) -> str:
+        """Connection string of the sandbox's own database, where jobs are kept."""
+        return conninfo_text.make_conninfo(self.options.conninfo, dbname=CONTROL_DATABASE)
+
+    @property
+    def cluster_conninfo(self) -> str:
+        """Connection string of the cluster, without role, password and database."""
+        parts = conninfo_text.conninfo_to_dict(self.options.conninfo)
+        for personal in ("user", "password", "dbname"):
+            parts.pop(personal, None)
+        return conninfo_text.make_conninfo("", **parts)

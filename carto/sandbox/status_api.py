@@ -1,0 +1,36 @@
+"""Version, health and the list of running jobs: endpoints that need no key."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from carto.sandbox.endpoint import account_routes, json_response
+from carto.sandbox.state import ServerState
+
+SQL_API_VERSION = "6.0.0"
+
+
+def routes(_state: ServerState) -> list[Route]:
+    """Return the routes of this module."""
+    return [
+        *account_routes("version", version, ["GET"]),
+        *account_routes("health", health, ["GET"]),
+        *account_routes("jobs-wip", running_jobs, ["GET"]),
+    ]
+
+
+async def version(_request: Request) -> Response:
+    """Tell which SQL API is spoken."""
+    return json_response({"cartodb_sql_api": SQL_API_VERSION})
+
+
+async def health(_request: Request) -> Response:
+    """Tell that the server answers."""
+    return json_response({"enabled": True, "ok": True, "elapsed": 0})
+
+
+async def running_jobs(_request: Request) -> Response:
+    """List the running jobs by host: operators' information that a sandbox has no use for."""
+    return json_response({})
