@@ -1,0 +1,59 @@
+"""Installs our rendition of the cartodb PostgreSQL extension into a user's database."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import psycopg
+from psycopg import sql
+
+SCRIPTS_DIR = Path(__file__).with_name("extension")
+SCRIPTS = ("introspection.sql", "metadata.sql", "quota.sql", "webmercator.sql", "cartodbfy.sql")
+
+# What only the owner of the account may call; what only reads is open to all of its roles.
+OWNER_ONLY = ("CDB_CartodbfyTable(text, regclass)", "CDB_CartodbfyTable(regclass)")
+
+
+def install(connection: psycopg.Connection, owner_role: str, public_role: str) -> None:
+    """Create or update the schema `cartodb` and its functions, in one transaction.
+
+    Args:
+        connection: A connection to the user's database, as a role that may create extensions.
+        owner_role: The role behind the account's master key.
+        public_role: The role of calls without a key; the tables it can read are the public ones.
+
+    Raises:
+        psycopg.Error: PostgreSQL refused a statement, for example because PostGIS is not installed.
+    """
+    with connection.transaction():
+        connection.execute("SET LOCAL client_min_messages = warning")
+        connection.execute("CREATE EXTENSION IF NOT EXISTS postgis")
+        connection.execute("CREATE SCHEMA IF NOT EXISTS cartodb")
+        connection.execute("GRANT USAGE ON SCHEMA cartodb TO PUBLIC")
+        connection.execute(sql.SQL("SET LOCAL search_path = {}").format(_search_path(connection)))
+        connection.execute(_public_role_function(public_role))
+        for name in SCRIPTS:
+            connection.execute((SCRIPTS_DIR / name).read_bytes())
+        for function in OWNER_ONLY:
+            _reserve(connection, function, owner_role)
+
+
+def _search_path(connection: psycopg.Connection) -> sql.Composed:
+    """Return the path that the functions keep: an existing database may hold PostGIS in any schema."""
+    row = connection.execute(
+        "SELECT extnamespace::regnamespace::text FROM pg_extension WHERE extname = 'postgis'"
+    ).fetchone()
+    assert row is not None, "PostGIS was created just before"
+    return sql.SQL("pg_catalog, {}, pg_temp").format(sql.SQL(row[0]))
+
+
+def _public_role_function(public_role: str) -> sql.Composed:
+    return sql.SQL(
+        "CREATE OR REPLACE FUNCTION cartodb._CDB_PublicRole() RETURNS name LANGUAGE sql IMMUTABLE AS {}"
+    ).format(sql.Literal(f"SELECT {sql.Literal(public_role).as_string()}::name"))
+
+
+def _reserve(connection: psycopg.Connection, function: str, owner: str) -> None:
+    target = sql.SQL("FUNCTION cartodb.") + sql.SQL(function)
+    connection.execute(sql.SQL("REVOKE ALL ON {} FROM PUBLIC").format(target))
+    connection.execute(sql.SQL("GRANT EXECUTE ON {} TO {}").format(target, sql.Identifier(owner)))
