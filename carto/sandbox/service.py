@@ -1,0 +1,153 @@
+"""One running sandbox, made from its options: PostgreSQL, the accounts in it, and the HTTP server in front."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import re
+import socket
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import httptools  # noqa: F401 -- without it uvicorn would quietly take a slower parser
+import psycopg
+import uvicorn
+
+from carto.sandbox import SandboxError
+from carto.sandbox.accounts import Account, account_from_dict, demo_account, load_accounts, provision
+from carto.sandbox.cluster import Cluster, RunDirectory
+from carto.sandbox.server import ServerOptions, create_app
+
+GRACE_PERIOD_S = 1
+"""Seconds that running requests get to finish when the server stops."""
+
+Options = Mapping[str, Any]
+Report = Callable[[Mapping[str, Any]], None]
+
+
+def run(options: Options, keep_open: int, report: Report) -> None:
+    """Serve a sandbox until this process is told to stop.
+
+    Args:
+        options: As given to `carto.sandbox.Sandbox`.
+        keep_open: File descriptor that stays open until nothing of the sandbox is left.
+        report: Called once, when the server answers, with what a client has to know.
+
+    Raises:
+        SandboxError: Something is wrong with the options, or PostgreSQL does not start.
+    """
+    data_dir = Path(options["data_dir"]) if options["data_dir"] else None
+    listener = _listen(options["host"], options["port"])
+    accounts = _accounts(options["accounts"], data_dir)
+    with _run_directory(keep_open) as run_directory:
+        conninfo = _database(options["database_url"], run_directory, data_dir)
+        _provision(conninfo, accounts)
+        app = create_app(ServerOptions(accounts, conninfo, data_dir or run_directory.path, options["verbose"]))
+        config = uvicorn.Config(
+            app,
+            http="httptools",
+            log_config=None,
+            access_log=options["verbose"],
+            timeout_graceful_shutdown=GRACE_PERIOD_S,
+        )
+        logging.getLogger("uvicorn.access").addFilter(_hide_keys)
+        _Server(config, lambda: report(_description(listener, accounts))).run(sockets=[listener])
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family)
+    except OSError as error:
+        raise SandboxError(f"Cannot listen on {host}, port {port}: {error.strerror}") from error
+
+
+def _accounts(given: str | list[dict[str, Any]] | None, data_dir: Path | None) -> list[Account]:
+    try:
+        if isinstance(given, str):
+            return load_accounts(given)
+        if given:
+            return [account_from_dict(entry) for entry in given]
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        raise SandboxError(f"The accounts cannot be used: {error!r}") from error
+    return [demo_account(_kept_key(data_dir) if data_dir else None)]
+
+
+def _kept_key(data_dir: Path) -> str:
+    """Give the master key that goes with a data directory, the same at every start."""
+    file = data_dir / "demo_api_key"
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True)
+        if not file.exists():
+            file.touch(mode=0o600)
+            file.write_text(demo_account().master_key.token)
+        return file.read_text()
+    except OSError as error:
+        raise SandboxError(f"The data directory {data_dir} cannot be used: {error.strerror}") from error
+
+
+@contextlib.contextmanager
+def _run_directory(keep_open: int) -> Iterator[RunDirectory]:
+    directory = RunDirectory(keep_open)
+    try:
+        yield directory
+    finally:
+        directory.remove()
+
+
+def _database(url: str | None, run_directory: RunDirectory, data_dir: Path | None) -> str:
+    """Give the connection string of a server's administrator, starting our own server unless there is a URL."""
+    if url:
+        run_directory.keep([])
+        return url
+    cluster = Cluster(run_directory, data_dir)
+    cluster.start()
+    cluster.wait_until_ready()
+    return cluster.conninfo
+
+
+def _provision(conninfo: str, accounts: list[Account]) -> None:
+    try:
+        provision(conninfo, accounts)
+    except psycopg.Error as error:
+        raise SandboxError(f"The accounts' databases cannot be prepared: {error}") from error
+
+
+def _description(listener: socket.socket, accounts: list[Account]) -> dict[str, Any]:
+    host, port = listener.getsockname()[:2]
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 -- this asks nobody to listen there
+    root = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    return {
+        "organization": "",
+        "admin_url": f"{root}/sandbox/",
+        "accounts": [
+            {
+                "name": account.name,
+                "base_url": f"{root}/user/{account.name}/",
+                "api_key": account.master_key.token,
+                "keys": {key.name: key.token for key in account.keys},
+            }
+            for account in accounts
+        ],
+    }
+
+
+def _hide_keys(record: logging.LogRecord) -> bool:
+    record.args = tuple(
+        re.sub(r"(api_key=)[^&\s]*", r"\1...", part) if isinstance(part, str) else part for part in record.args or ()
+    )
+    return True
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's server, telling when it answers."""
+
+    def __init__(self, config: uvicorn.Config, when_ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._when_ready = when_ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self._when_ready()
