@@ -1,4 +1,6 @@
-"""What can go wrong, by cause::
+"""What can go wrong, by cause.
+
+The tree::
 
     CartoException
       CartoTransportException             no answer
@@ -177,9 +179,9 @@ class CartoResponseException(CartoException, pyrestcli_exceptions.BaseException)
         Returns:
             The exception, to be raised by the caller.
         """
-        if response.status_code == requests.codes.too_many_requests:
+        if response.status_code == 429:
             return _limit_class(response)(response)
-        if response.status_code >= requests.codes.internal_server_error:
+        if response.status_code >= 500:
             return CartoServerException(response)
         return _BY_STATUS.get(response.status_code, CartoResponseException)(response)
 
@@ -229,7 +231,7 @@ class CartoRateLimitException(CartoResponseException, pyrestcli_exceptions.RateL
     @staticmethod
     def is_rate_limited(response: requests.Response) -> bool:
         """Tell whether an answer is a rate limit: a 429 that says when to come back."""
-        return (response.status_code == requests.codes.too_many_requests
+        return (response.status_code == 429
                 and retry_after_seconds(response.headers.get("Retry-After")) is not None)
 
 
@@ -301,7 +303,7 @@ def transport_error(error: Exception, hint: str = "") -> CartoException:
     text = redact(str(error) or type(error).__name__, secrets_of(request))
     text = f"{text}. {hint}" if hint else text
     copy = _requests_copy(error, text)
-    copy.request = redacted_request(request)  # type: ignore[assignment]  # requests allows None
+    copy.request = redacted_request(request)
     return _transport_class(error)(copy)
 
 

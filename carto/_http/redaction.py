@@ -61,9 +61,9 @@ def redact_value(value: Any, secrets: Iterable[str] = ()) -> Any:
     return value
 
 
-def redact_headers(headers: Any, secrets: Iterable[str] = ()) -> CaseInsensitiveDict[str]:
+def redact_headers(headers: Any, secrets: Iterable[str] = ()) -> CaseInsensitiveDict[Any]:
     """Copy headers with the secret ones masked."""
-    copy: CaseInsensitiveDict[str] = CaseInsensitiveDict()
+    copy: CaseInsensitiveDict[Any] = CaseInsensitiveDict()
     for name, value in dict(headers or {}).items():
         text = value.decode("latin-1") if isinstance(value, bytes) else str(value)
         copy[name] = MASK if name.lower() in _SECRET_HEADERS else redact(text, secrets)
@@ -75,7 +75,7 @@ def secrets_of(request: PreparedRequest | None) -> frozenset[str]:
     if request is None:
         return frozenset()
     found = set(_secrets_in_url(request.url)) | set(_secrets_in_body(request.body))
-    found |= set(_secrets_in_authorization((request.headers or {}).get("Authorization")))
+    found |= set(_secrets_in_authorization(request.headers.get("Authorization") if request.headers else None))
     return frozenset(found - _PUBLIC_VALUES)
 
 
