@@ -1,0 +1,27 @@
+# The project's commands. Each prepares what it needs by itself (.ci/setup), so that a fresh Debian machine
+# with git, python3 and make is enough.
+#
+#   make test ARGS="-k copy"        arguments for pytest
+#   make demo PYTHON=python3.12     the Python to make .venv with
+
+export PYTHON ?= python3
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint
+
+help: ## List these commands
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
+
+demo: ## Start a local CARTO and run examples/quickstart.py against it
+	@.ci/setup sandbox,progress
+	@.venv/bin/python .ci/demo.py
+
+test: ## Run all tests; a skipped one counts as failed, unless it only lacks a live account
+	@.ci/setup test
+	.venv/bin/python -m pytest --fail-on-skip -o faulthandler_exit_on_timeout=true $(ARGS)
+
+lint: ## Check types and style
+	@.ci/setup test
+	.venv/bin/python -m ruff check .
+	.venv/bin/python -m mypy
