@@ -56,8 +56,6 @@ def test_every_module_imports_without_the_extras(version: str, wheel: Path, tmp_
     pip = [sys.executable, "-m", "pip", "--python", python, "install", "--quiet", str(wheel)]
     installed = subprocess.run(pip, capture_output=True, text=True, check=False)
     assert installed.returncode == 0, installed.stderr
-    done = subprocess.run(
-        [python, "-c", IMPORT_EVERYTHING], capture_output=True, text=True, check=False, cwd=tmp_path
-    )
+    done = subprocess.run([python, "-c", IMPORT_EVERYTHING], capture_output=True, text=True, check=False, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "carto.exceptions" in done.stdout.split()
