@@ -233,7 +233,7 @@ class _ServerProcess:
     def wait_until_ready(self, timeout: float) -> dict[str, Any]:
         line = self._read_until(b"\n", timeout)
         if line is None:
-            raise SandboxError(f"The sandbox was not ready after {timeout:g} s (start_timeout).{self._log_tail()}")
+            raise SandboxError(f"The sandbox was not ready in {timeout:g} s (start_timeout).{self._log_tail()}")
         if not line:
             raise SandboxError(f"The sandbox ended before it was ready.{self._log_tail()}")
         answer: dict[str, Any] = json.loads(line)

@@ -76,8 +76,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--database-url",
         metavar="URL",
-        help="use this PostgreSQL server, such as postgresql://me:secret@host/postgres, instead of a private one; "
-        "the role must be a superuser, or may create roles, databases and the extension PostGIS",
+        help="use this PostgreSQL server, such as postgresql://me:secret@host/postgres, instead of a private "
+        "one; the role must be a superuser, or may create roles, databases and the extension PostGIS",
     )
     parser.add_argument(
         "--accounts",
@@ -90,7 +90,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
+def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
     raise KeyboardInterrupt
 
 

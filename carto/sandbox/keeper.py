@@ -1,12 +1,12 @@
 """Keep a sandbox's temporary directory and PostgreSQL server, and remove both when the supervisor ends.
 
-Run as a script, in a process and a session of its own: whatever happens to the supervisor, even kill -9, this
-one sees the end of its standard input, stops PostgreSQL and deletes the directory. It is therefore the only place
-that cleans up. It uses the standard library alone, so that it starts fast and hardly takes memory.
+Run as a script, in a process and a session of its own: whatever happens to the supervisor, even kill -9,
+this one sees the end of its standard input, stops PostgreSQL and deletes the directory. It is therefore the only
+place that cleans up. It uses the standard library alone, so that it starts fast and hardly takes memory.
 
 The only argument is JSON: `directory` to delete at the end, `commands` to run one after the other (the last
-one is the server), `account` [user id, group id] to run them as or null, `pass_fds` they inherit,
-`stop_signal` the signal that ends a command.
+one is the server), `run_as` arguments of Popen that change the user, `pass_fds` which the commands inherit,
+`stop_signal` which ends a command.
 """
 
 from __future__ import annotations
@@ -56,23 +56,19 @@ def _pipe_written_when_a_child_ends() -> int:
     return read_end
 
 
-def _ignore(number: int, frame: FrameType | None) -> None:
+def _ignore(_number: int, _frame: FrameType | None) -> None:
     """Do nothing about a signal."""
 
 
 def _start(command: list[str], plan: dict[str, Any]) -> subprocess.Popen[bytes]:
-    as_account: dict[str, Any] = {}
-    if plan["account"]:
-        user, group = plan["account"]
-        as_account = {"user": user, "group": group, "extra_groups": []}
-    return subprocess.Popen(
+    return subprocess.Popen(  # noqa: S603 -- the supervisor's commands
         command,
         stdin=subprocess.DEVNULL,
         stdout=sys.stderr.fileno(),
         cwd="/",
         pass_fds=plan["pass_fds"],
         start_new_session=True,
-        **as_account,
+        **plan["run_as"],
     )
 
 

@@ -1,4 +1,4 @@
-"""One running sandbox, made from its options: PostgreSQL, the accounts in it, and the HTTP server in front."""
+"""One running sandbox, made from its options: PostgreSQL, the accounts in it, the HTTP server in front."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ import uvicorn
 
 from carto.sandbox import SandboxError
 from carto.sandbox.accounts import Account, account_from_dict, demo_account, load_accounts, provision
-from carto.sandbox.cluster import Cluster, RunDirectory
+from carto.sandbox.cluster import Cluster
+from carto.sandbox.run_directory import RunDirectory
 from carto.sandbox.server import ServerOptions, create_app
 
 GRACE_PERIOD_S = 1
@@ -43,9 +44,9 @@ def run(options: Options, keep_open: int, report: Report) -> None:
     with _run_directory(keep_open) as run_directory:
         conninfo = _database(options["database_url"], run_directory, data_dir)
         _provision(conninfo, accounts)
-        app = create_app(ServerOptions(accounts, conninfo, data_dir or run_directory.path, options["verbose"]))
+        files = data_dir or run_directory.path
         config = uvicorn.Config(
-            app,
+            create_app(ServerOptions(accounts, conninfo, files, options["verbose"])),
             http="httptools",
             log_config=None,
             access_log=options["verbose"],
@@ -76,15 +77,12 @@ def _accounts(given: str | list[dict[str, Any]] | None, data_dir: Path | None) -
 
 def _kept_key(data_dir: Path) -> str:
     """Give the master key that goes with a data directory, the same at every start."""
+    data_dir.mkdir(parents=True, exist_ok=True)
     file = data_dir / "demo_api_key"
-    try:
-        data_dir.mkdir(parents=True, exist_ok=True)
-        if not file.exists():
-            file.touch(mode=0o600)
-            file.write_text(demo_account().master_key.token)
-        return file.read_text()
-    except OSError as error:
-        raise SandboxError(f"The data directory {data_dir} cannot be used: {error.strerror}") from error
+    if not file.exists():
+        file.touch(mode=0o600)
+        file.write_text(demo_account().master_key.token)
+    return file.read_text()
 
 
 @contextlib.contextmanager
@@ -97,7 +95,7 @@ def _run_directory(keep_open: int) -> Iterator[RunDirectory]:
 
 
 def _database(url: str | None, run_directory: RunDirectory, data_dir: Path | None) -> str:
-    """Give the connection string of a server's administrator, starting our own server unless there is a URL."""
+    """Give the connection string of an administrator, of our own server unless there is a URL."""
     if url:
         run_directory.keep([])
         return url
@@ -134,9 +132,9 @@ def _description(listener: socket.socket, accounts: list[Account]) -> dict[str, 
 
 
 def _hide_keys(record: logging.LogRecord) -> bool:
-    record.args = tuple(
-        re.sub(r"(api_key=)[^&\s]*", r"\1...", part) if isinstance(part, str) else part for part in record.args or ()
-    )
+    """Take the keys out of the URLs of the access log."""
+    record.msg = re.sub(r"(api_key=)[^&\s\"]*", r"\1...", record.getMessage())
+    record.args = ()
     return True
 
 

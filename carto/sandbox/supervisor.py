@@ -1,9 +1,9 @@
 """The sandbox's server process: its pipes, its signals, and how it says what went wrong.
 
-Started by `carto.sandbox.Sandbox` as ``python -m carto.sandbox.supervisor``. Standard input: one line of JSON (the
-options), then silence; its end means stop. Standard output: one line of JSON, saying where the server is or why
-there is none. Standard error: the log. The work itself is in `carto.sandbox.service`, imported late because its
-packages may be missing.
+Started by `carto.sandbox.Sandbox` as ``python -m carto.sandbox.supervisor``. Standard input: one line of JSON
+(the options), then silence; its end means stop. Standard output: one line of JSON, saying where the server is
+or why there is none. Standard error: the log. The work itself is in `carto.sandbox.service`, imported late
+because its packages may be missing.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def main() -> int:
     except SandboxRequirementError as error:
         report({"missing": str(error)})
         return 1
-    except SandboxError as error:
+    except (SandboxError, OSError) as error:
         report({"error": str(error)})
         return 1
     return 0
@@ -61,7 +61,7 @@ def _take_standard_output() -> int:
     return pipe
 
 
-def _exit(number: int, frame: FrameType | None) -> NoReturn:
+def _exit(_number: int, _frame: FrameType | None) -> NoReturn:
     raise SystemExit(0)
 
 
