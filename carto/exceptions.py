@@ -133,6 +133,7 @@ class CartoResponseException(CartoException, pyrestcli_exceptions.BaseException)
         detail: The server's detail, or None.
         hint: The server's hint, or None.
         position: Where in the SQL text the error is (1 is the first character), or None.
+        marker: The line of the SQL text at that place with a caret below it, or None.
         method: The request's verb.
         url: The request's URL, without its secrets.
         headers: The answer's headers.
@@ -148,6 +149,7 @@ class CartoResponseException(CartoException, pyrestcli_exceptions.BaseException)
         self.detail: Any = body.get("detail")
         self.hint: Any = body.get("hint")
         self.position: int | None = _int_or_none(body.get("position"))
+        self.marker: str | None = None
         self.method: str | None = request.method if request is not None else None
         self.url: str = redact(response.url or "", secrets)
         self.headers: CaseInsensitiveDict[str] = redact_headers(response.headers, secrets)
@@ -164,6 +166,8 @@ class CartoResponseException(CartoException, pyrestcli_exceptions.BaseException)
         lines = ["; ".join(self.errors)]
         if self.context != "limit":  # there the detail is a code, told apart by the class
             lines += [f"{label}: {text}" for label, text in (("Detail", self.detail), ("Hint", self.hint)) if text]
+        if self.marker:
+            lines.append(self.marker)
         return "\n".join(lines)
 
     def __repr__(self) -> str:
