@@ -119,7 +119,7 @@ def _positions(geometry: Mapping[str, Any]) -> Iterator[Sequence[float]]:
 
 def _innermost(coordinates: Any) -> Iterator[Sequence[float]]:
     for inner in coordinates:
-        if not hasattr(inner, "__len__"):
+        if isinstance(inner, str) or not hasattr(inner, "__len__"):
             yield coordinates
             return
         yield from _innermost(inner)

@@ -8,6 +8,7 @@ client; quoting is safe whatever ``standard_conforming_strings`` is set to.
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
@@ -348,8 +349,9 @@ def _(value: int) -> _Element:
 
 @_form.register
 def _(value: float) -> _Element:
-    text = float.__repr__(value)  # nan, inf and -inf are names that PostgreSQL knows
-    return _Element(text, "float8", bare=text[-1].isdigit())
+    if math.isfinite(value):
+        return _Element(float.__repr__(value), "float8", bare=True)
+    return _Element("NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity", "float8")
 
 
 @_form.register
