@@ -124,7 +124,7 @@ class RowDecoder:
             if text is not None:
                 try:
                     row[name] = convert(text)
-                except ValueError as error:
+                except (ValueError, IndexError) as error:
                     raise CartoException(f"column {name!r} of type {self._types[name]} holds a value that is not "
                                          "in the form that PostgreSQL writes by default") from error
         return row
