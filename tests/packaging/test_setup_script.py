@@ -140,8 +140,8 @@ def test_root_installs_what_is_missing(machine: Machine) -> None:
     assert done.returncode == 0, done.stderr
     assert machine.log() == [
         "as root: DEBIAN_FRONTEND=noninteractive",
-        "apt-get update -q",
-        f"{INSTALL} python3-venv postgresql-postgis -q",
+        "apt-get update -qq",
+        f"{INSTALL} python3-venv postgresql-postgis -qq",
         f"{PIP_INSTALL} .[test]",
     ]
 
@@ -150,7 +150,7 @@ def test_others_install_through_sudo_where_it_asks_for_no_password(machine: Mach
     machine.has("python3-venv")
     assert machine.run().returncode == 0
     assert machine.log()[:1] == ["as sudo: DEBIAN_FRONTEND=noninteractive"]
-    assert f"{INSTALL} postgresql-postgis -q" in machine.log()
+    assert f"{INSTALL} postgresql-postgis -qq" in machine.log()
 
 
 def test_the_setting_against_a_default_cluster_goes_away_again(machine: Machine) -> None:
