@@ -179,8 +179,7 @@ def _boolean(text: str) -> bool:
     return text == "t"
 
 
-def _json(text: str) -> Any:
-    return json.loads(text, parse_int=_number, parse_float=_number)
+_JSON = json.JSONDecoder(parse_int=_number, parse_float=_number)
 
 
 _OCTAL = re.compile(rb"\\(\\|[0-3][0-7]{2})")
@@ -285,8 +284,8 @@ _CONVERTERS: dict[str, _Convert] = {
     "int4": int,
     "int8": _number,
     "interval": _interval,
-    "json": _json,
-    "jsonb": _json,
+    "json": _JSON.decode,
+    "jsonb": _JSON.decode,
     "numeric": _number,
     "oid": int,
     "point": partial(_numbers, _POINT),
