@@ -1,0 +1,106 @@
+"""Run the suite on every supported Python, and with the lowest and the newest versions of every dependency.
+
+Each row of the matrix gets a virtual environment of its own under .venv-matrix, with
+this project installed in it. Run it by `make test-matrix`; a row's name as an argument
+(`make test-matrix ARGS=3.12-newest`) runs that one alone.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import requires
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+ENVIRONMENTS = ROOT / ".venv-matrix"
+PYTHONS = ("3.10", "3.11", "3.12", "3.13")
+#: pyrestcli's two releases form URLs differently, and both are in use.
+PYRESTCLI = ("0.6.11", "0.6.12")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One environment: an interpreter, and the versions that pip may choose from."""
+
+    name: str
+    python: str
+    constraints: tuple[str, ...]
+
+
+def find_python(version: str) -> str | None:
+    """Find an interpreter: on PATH under its own name, else among those of pyenv."""
+    on_path = shutil.which(f"python{version}")
+    candidates = [on_path] if on_path else []
+    candidates += sorted(map(str, Path.home().glob(f".pyenv/versions/{version}.*/bin/python")), reverse=True)
+    return next((path for path in candidates if _is_version(path, version)), None)
+
+
+def _is_version(path: str, version: str) -> bool:
+    """A name on PATH may be a shim that leads nowhere, so ask the interpreter itself."""
+    code = "import sys; print('%d.%d' % sys.version_info[:2])"
+    answer = subprocess.run([path, "-c", code], capture_output=True, text=True, check=False)
+    return answer.returncode == 0 and answer.stdout.strip() == version
+
+
+def lowest_versions() -> tuple[str, ...]:
+    """Pin every dependency to its floor; tools that only look at the code keep their newest version."""
+    floors = (re.match(r"([A-Za-z0-9_.-]+)(?:\[[^]]*])?[^;]*?>=([0-9.]+)", each) for each in requires("carto") or ())
+    tools = {"mypy", "ruff"}
+    return tuple(f"{floor[1]}=={floor[2]}" for floor in floors if floor and floor[1] not in tools)
+
+
+def rows(pythons: dict[str, str]) -> Iterator[Row]:
+    """List the matrix: newest on every Python, the older pyrestcli on the newest, the floors on the oldest."""
+    for version, python in pythons.items():
+        yield Row(f"{version}-newest", python, (f"pyrestcli=={PYRESTCLI[-1]}",))
+    newest, oldest = max(pythons, key=_as_number), min(pythons, key=_as_number)
+    yield Row(f"{newest}-pyrestcli-{PYRESTCLI[0]}", pythons[newest], (f"pyrestcli=={PYRESTCLI[0]}",))
+    yield Row(f"{oldest}-lowest", pythons[oldest], lowest_versions())
+
+
+def _as_number(version: str) -> tuple[int, ...]:
+    return tuple(map(int, version.split(".")))
+
+
+def run(row: Row) -> bool:
+    """Make the row's environment and run the suite in it.
+
+    Returns:
+        Whether every test passed.
+    """
+    environment = ENVIRONMENTS / row.name
+    constraints = ENVIRONMENTS / f"{row.name}.txt"
+    ENVIRONMENTS.mkdir(exist_ok=True)
+    constraints.write_text("\n".join(row.constraints) + "\n")
+    print(f"== {row.name}: {', '.join(row.constraints)}", flush=True)
+    subprocess.run([row.python, "-m", "venv", "--clear", environment], check=True)
+    python = environment / "bin" / "python"
+    install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    subprocess.run([*install, "-c", constraints, "-e", ".[test]"], check=True, cwd=ROOT)
+    tests = [python, "-m", "pytest", "-q", "--fail-on-skip", "--ignore=tests/packaging"]
+    return subprocess.run(tests, check=False, cwd=ROOT).returncode == 0
+
+
+def main(names: list[str]) -> int:
+    """Run the rows of the given names, or all of them, and print what became of each."""
+    pythons = {version: path for version in PYTHONS if (path := find_python(version))}
+    chosen = [row for row in rows(pythons) if not names or row.name in names]
+    if not chosen:
+        print(f"no row of that name; there are: {', '.join(row.name for row in rows(pythons))}", file=sys.stderr)
+        return 2
+    passed = {row.name: run(row) for row in chosen}
+    for version in PYTHONS:
+        if version not in pythons:
+            print(f"{version}: not on this machine")
+    for name, ok in passed.items():
+        print(f"{name}: {'passed' if ok else 'FAILED'}")
+    return 0 if all(passed.values()) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
