@@ -14,7 +14,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from carto.sandbox import copy_api, sql_api, status_api
+from carto.sandbox import batch_api, copy_api, faults, sql_api, status_api
+from carto.sandbox.batch_queue import BatchQueue
+from carto.sandbox.fault_middleware import FaultMiddleware
 from carto.sandbox.state import ServerOptions, ServerState
 
 __all__ = ["ServerOptions", "create_app"]
@@ -34,18 +36,28 @@ def create_app(options: ServerOptions) -> Starlette:
         options: Accounts and cluster to serve.
     """
     state = ServerState(options)
+    waiting_faults = faults.Faults()
+    queue = BatchQueue(state, waiting_faults)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        await queue.start()
         try:
             yield
         finally:
+            await queue.stop()
             await state.pool.close()
 
-    routes = [*status_api.routes(state), *copy_api.routes(state), *sql_api.routes(state)]
+    routes = [
+        *faults.routes(waiting_faults),
+        *status_api.routes(state),
+        *batch_api.routes(state, queue),
+        *copy_api.routes(state),
+        *sql_api.routes(state),
+    ]
     app = Starlette(
         routes=routes,
-        middleware=[Middleware(CrossOrigin)],
+        middleware=[Middleware(FaultMiddleware, faults=waiting_faults), Middleware(CrossOrigin)],
         exception_handlers={404: cannot_answer, 405: cannot_answer},
         lifespan=lifespan,
     )

@@ -1,4 +1,4 @@
-"""Version, health and the list of running jobs: endpoints that need no key."""
+"""Version and health: endpoints that need no key."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ def routes(_state: ServerState) -> list[Route]:
     return [
         *account_routes("version", version, ["GET"]),
         *account_routes("health", health, ["GET"]),
-        *account_routes("jobs-wip", running_jobs, ["GET"]),
     ]
 
 
@@ -29,8 +28,3 @@ async def version(_request: Request) -> Response:
 async def health(_request: Request) -> Response:
     """Tell that the server answers."""
     return json_response({"enabled": True, "ok": True, "elapsed": 0})
-
-
-async def running_jobs(_request: Request) -> Response:
-    """List the running jobs by host: operators' information that a sandbox has no use for."""
-    return json_response({})

@@ -1,0 +1,86 @@
+"""Where batch jobs are kept: a table of the sandbox's own database, so that they outlive the server."""
+
+from __future__ import annotations
+
+import json
+
+import psycopg
+from psycopg import sql
+from psycopg.rows import scalar_row
+
+from carto.sandbox import batch_jobs
+from carto.sandbox.batch_jobs import Document, Job, JobError
+from carto.sandbox.state import CONTROL_DATABASE, ServerState
+
+_CREATE_TABLE = """
+CREATE TABLE IF NOT EXISTS batch_jobs (
+    number bigint GENERATED ALWAYS AS IDENTITY,
+    job_id text PRIMARY KEY,
+    document json NOT NULL  -- json, not jsonb: it keeps the order of the keys and whatever text a caller sent
+)
+"""
+_UNFINISHED = """
+SELECT document FROM batch_jobs
+WHERE document ->> 'status' = ANY (%(unfinished)s) OR document ->> 'fallback_status' = ANY (%(unfinished)s)
+ORDER BY number
+"""
+
+
+class JobStore:
+    """The table of jobs."""
+
+    def __init__(self, state: ServerState) -> None:
+        self._state = state
+
+    async def open(self) -> None:
+        """Connect; create the database and the table when they are missing."""
+        await self._create_database()
+        self._connection = await psycopg.AsyncConnection.connect(
+            self._state.control_conninfo, autocommit=True, client_encoding="utf8", row_factory=scalar_row
+        )
+        await self._connection.execute("SET client_min_messages = warning")
+        await self._connection.execute(_CREATE_TABLE)
+
+    async def _create_database(self) -> None:
+        async with await psycopg.AsyncConnection.connect(
+            self._state.options.conninfo, autocommit=True
+        ) as connection:
+            known = await connection.execute("SELECT FROM pg_database WHERE datname = %s", [CONTROL_DATABASE])
+            if known.rowcount == 0:
+                create = sql.SQL("CREATE DATABASE {}").format(sql.Identifier(CONTROL_DATABASE))
+                await connection.execute(create)
+
+    async def close(self) -> None:
+        """Disconnect."""
+        await self._connection.close()
+
+    async def add(self, job: Job) -> None:
+        """Keep a new job."""
+        await self._connection.execute(
+            "INSERT INTO batch_jobs (job_id, document) VALUES (%s, %s)",
+            [job.document["job_id"], json.dumps(job.document)],
+        )
+
+    async def save(self, job: Job) -> None:
+        """Keep the present state of a job."""
+        await self._connection.execute(
+            "UPDATE batch_jobs SET document = %s WHERE job_id = %s",
+            [json.dumps(job.document), job.document["job_id"]],
+        )
+
+    async def get(self, job_id: str) -> Job:
+        """Return a job.
+
+        Raises:
+            JobError: There is no job of that id.
+        """
+        found = await self._connection.execute("SELECT document FROM batch_jobs WHERE job_id = %s", [job_id])
+        document: Document | None = await found.fetchone()
+        if document is None:
+            raise JobError(f"Job with id {job_id} not found")
+        return batch_jobs.job_of(document)
+
+    async def unfinished(self) -> list[Job]:
+        """Return the jobs that have something left to do, oldest first."""
+        found = await self._connection.execute(_UNFINISHED, {"unfinished": list(batch_jobs.UNFINISHED)})
+        return [batch_jobs.job_of(document) for document in await found.fetchall()]
