@@ -34,6 +34,8 @@ __all__ = ["Sandbox", "SandboxAccount", "SandboxError", "SandboxRequirementError
 
 STOP_TIMEOUT_S = 30.0
 LOG_TAIL_BYTES = 4000
+START_SUPERVISOR = "import sys; sys.path[:] = sys.argv[1:]; from carto.sandbox.supervisor import main; sys.exit(main())"
+"""The child imports what this process would, wherever that comes from."""
 
 
 class SandboxError(Exception):
@@ -116,6 +118,8 @@ class Sandbox:
         """
         if self.running:
             return self
+        if os.name == "nt":
+            raise SandboxRequirementError("The sandbox needs Linux or macOS; on Windows, use it inside WSL")
         self.stop()
         process = _ServerProcess(self._options)
         self._finalizer = weakref.finalize(self, process.stop)
@@ -212,12 +216,11 @@ class _ServerProcess:
     def __init__(self, options: Mapping[str, Any]) -> None:
         self._owner = os.getpid()
         self._log: IO[bytes] | None = None if options["verbose"] else tempfile.TemporaryFile()  # noqa: SIM115
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "carto.sandbox.supervisor"],
+        self._process = subprocess.Popen(  # noqa: S603 -- our own program
+            [sys.executable, "-c", START_SUPERVISOR, *sys.path],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,
-            env=_environment(),
             bufsize=0,
             start_new_session=True,
         )
@@ -247,14 +250,14 @@ class _ServerProcess:
         return self._read_until(None, timeout) is not None
 
     def stop(self) -> None:
-        """Stop by closing the pipe, by force when that takes too long; a forked child leaves it alone."""
-        if os.getpid() != self._owner:
-            return
+        """Stop by closing the pipe, by force when that takes too long; a forked child only lets go of it."""
         self._input.close()
-        if not self.wait_until_gone(STOP_TIMEOUT_S):
-            self._process.kill()
-            self.wait_until_gone(STOP_TIMEOUT_S)
-        self._process.wait()
+        if os.getpid() == self._owner:
+            if not self.wait_until_gone(STOP_TIMEOUT_S):
+                self._process.kill()
+                self.wait_until_gone(STOP_TIMEOUT_S)
+            self._process.wait()
+        self._process.poll()
         self._output.close()
         if self._log is not None:
             self._log.close()
@@ -285,10 +288,3 @@ class _ServerProcess:
 
 def _absolute(path: str | os.PathLike[str] | None) -> str | None:
     return None if path is None else os.fspath(Path(path).expanduser().absolute())
-
-
-def _environment() -> dict[str, str]:
-    """Let the child find this very package, wherever it was imported from."""
-    root = os.fspath(Path(__file__).resolve().parents[2])
-    python_path = os.environ.get("PYTHONPATH")
-    return {**os.environ, "PYTHONPATH": f"{root}{os.pathsep}{python_path}" if python_path else root}

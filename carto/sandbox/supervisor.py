@@ -1,9 +1,8 @@
 """The sandbox's server process: its pipes, its signals, and how it says what went wrong.
 
-Started by `carto.sandbox.Sandbox` as ``python -m carto.sandbox.supervisor``. Standard input: one line of JSON
-(the options), then silence; its end means stop. Standard output: one line of JSON, saying where the server is
-or why there is none. Standard error: the log. The work itself is in `carto.sandbox.service`, imported late
-because its packages may be missing.
+Started by `carto.sandbox.Sandbox`. Standard input: one line of JSON (the options), then silence; its end means
+stop. Standard output: one line of JSON, saying where the server is or why there is none. Standard error: the log.
+The work itself is in `carto.sandbox.service`, imported late because its packages may be missing.
 """
 
 from __future__ import annotations
@@ -43,6 +42,8 @@ def main() -> int:
 
         service.run(options, pipe, report)
     except ImportError as error:
+        if (error.name or "").startswith("carto"):
+            raise
         report({"missing": _missing_package(error)})
         return 1
     except SandboxRequirementError as error:
@@ -79,7 +80,3 @@ def _missing_package(error: ImportError) -> str:
         f"The sandbox needs a Python package that cannot be imported here: {error}. "
         "Install the extra: pip install '.[sandbox]' in a clone of the repository"
     )
-
-
-if __name__ == "__main__":
-    sys.exit(main())
