@@ -17,7 +17,7 @@ import warnings
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Protocol, TypeVar
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, unquote, urlencode, urlsplit
 
 import requests
 from pyrestcli import exceptions as pyrestcli_exceptions
@@ -74,7 +74,7 @@ class _UsernameGetter:
         """
         name = _name_in_path(base_url) or _name_in_host(base_url)
         if name is None:
-            raise CartoUsageException(f"there is no user name in the base URL {base_url!r}: "
+            raise CartoUsageException(f"there is no user name in the base URL {redact(base_url)!r}: "
                                       f"write it as {_BASE_URL_FORMS}, or pass username=")
         return name
 
@@ -166,6 +166,7 @@ class _CartoClient(_UsernameGetter, _BaseUrlChecker, _ClientIdentifier, BaseAuth
             CartoUsageException: The path leads away from `base_url`.
         """
         method, args = self.prepare_send(http_method, **requests_args)
+        args.pop("api_key_in", None)  # left over by a `prepare_send` of the caller's own
         return self._sender.send(self.session, method, self._url(relative_path), timeout=timeout,
                                  idempotent=idempotent, **args)
 
@@ -182,9 +183,10 @@ class _CartoClient(_UsernameGetter, _BaseUrlChecker, _ClientIdentifier, BaseAuth
             The verb in lower case, and new arguments.
         """
         args = dict(requests_args)
-        args["headers"] = {"User-Agent": self.user_agent, **dict(args.get("headers") or {})}
+        args.pop("api_key_in", None)
+        args["headers"] = {"User-Agent": self.user_agent, **(args.get("headers") or {})}
         args["params"] = _joined_params(args.get("params"), {"client": self.client_id})
-        args["auth"] = args.get("auth") or _NoCredentials()
+        args["auth"] = args.get("auth") or self.session.auth or _NoCredentials()
         return http_method.lower(), args
 
     def get_response_data(self, response: Response, parse_json: bool = True) -> Any:
@@ -212,7 +214,7 @@ class _CartoClient(_UsernameGetter, _BaseUrlChecker, _ClientIdentifier, BaseAuth
         if relative_path.startswith("//") or re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", path):
             if not same_origin(self.base_url, relative_path):
                 raise CartoUsageException(
-                    f"{relative_path!r} leads to another host than base_url: give a path below {self.base_url}")
+                    f"{redact(relative_path)!r} leads to another host than base_url: give a path below {self.base_url}")
             return relative_path
         return f"{self.base_url}{'' if self.base_url.endswith('/') else '/'}{path}"
 
@@ -303,14 +305,15 @@ class APIKeyAuthClient(_CartoClient):
         Args:
             http_method: The verb, in any case.
             **requests_args: The arguments, which are not changed; ``api_key_in`` chooses ``header``
-                or ``query`` for this request.
+                or ``query`` for this request, and ``auth`` takes the header, so that the key goes
+                into the query.
 
         Returns:
             The verb in lower case, and new arguments.
         """
-        place = requests_args.pop("api_key_in", None) or self.api_key_in
+        place = requests_args.get("api_key_in") or self.api_key_in
         method, args = super().prepare_send(http_method, **requests_args)
-        if place == "header":
+        if place == "header" and not requests_args.get("auth"):
             args["auth"] = HTTPBasicAuth(self.username.encode(), self.api_key.encode())
         else:
             args["params"] = _joined_params(args["params"], {"api_key": self.api_key})
@@ -373,9 +376,10 @@ class AuthAPIClient(_CartoClient, BasicAuthClient):
         Raises:
             CartoTransportException: No answer came.
             CartoRateLimitException: There were too many calls.
+            CartoServerException: The server failed, so that the answer is not known.
         """
-        response = self.send("api/v3/api_keys", "get", idempotent=True)
-        if not response.ok:
+        response = self.send("api/v3/api_keys", "get", idempotent=True, params={"per_page": "1000"})
+        if 400 <= response.status_code < 500:
             return False
         body = read_data(response)
         keys = body.get("result", []) if isinstance(body, dict) else []
@@ -383,7 +387,7 @@ class AuthAPIClient(_CartoClient, BasicAuthClient):
 
 
 def send_with(client: SendsRequests, relative_path: str, http_method: str, *, timeout: Timeout | Unset = UNSET,
-              idempotent: bool = False, **requests_args: Any) -> Response:
+              idempotent: bool = False, api_key_in: str | None = None, **requests_args: Any) -> Response:
     """Send through any client: options of ours go only to clients whose `send` takes them.
 
     Args:
@@ -392,6 +396,7 @@ def send_with(client: SendsRequests, relative_path: str, http_method: str, *, ti
         http_method: The verb.
         timeout: Seconds; see `_CartoClient.send`.
         idempotent: See `_CartoClient.send`.
+        api_key_in: ``query`` for endpoints that do not read the Authorization header.
         **requests_args: What requests takes.
 
     Returns:
@@ -400,8 +405,10 @@ def send_with(client: SendsRequests, relative_path: str, http_method: str, *, ti
     Raises:
         CartoException: No answer came, or there were too many calls.
     """
-    if getattr(type(client).send, "takes_options", False):
+    if getattr(getattr(type(client), "send", None), "takes_options", False):
         requests_args.update(timeout=timeout, idempotent=idempotent)
+        if api_key_in is not None:
+            requests_args["api_key_in"] = api_key_in
     try:
         return client.send(relative_path, http_method, **requests_args)
     except requests.RequestException as caught:
@@ -420,10 +427,13 @@ def data_of(client: SendsRequests, response: Response, parse_json: bool = True) 
         return read_data(response, parse_json)
     try:
         return read(response, parse_json)
-    except pyrestcli_exceptions.BaseException as error:
-        if isinstance(error, CartoException):
-            raise
-        raise CartoResponseException.from_response(response) from error
+    except CartoException:
+        raise
+    except pyrestcli_exceptions.BaseException:
+        error: CartoException = CartoResponseException.from_response(response)
+    except requests.RequestException as caught:
+        error = transport_error(caught)
+    raise error from error.args[0]  # outside of the handler: what was caught holds the URL as it was sent
 
 
 def read_data(response: Response, parse_json: bool = True) -> Any:
@@ -441,15 +451,17 @@ def read_data(response: Response, parse_json: bool = True) -> Any:
     """
     if response.status_code >= 300:
         raise CartoResponseException.from_response(response)
-    if not response.content:
+    if response.status_code == requests.codes.no_content:
         return None
-    if not parse_json:
-        return response.content
     try:
-        return response.json()
-    except ValueError:
-        broken = CartoInvalidResponseException(response)
-    raise broken
+        if not parse_json:
+            return response.content
+        return response.json() if response.content else None
+    except (ValueError, RecursionError):
+        error: CartoException = CartoInvalidResponseException(response)
+    except requests.RequestException as caught:
+        error = transport_error(caught)
+    raise error from error.args[0]
 
 
 def _joined_params(params: Any, more: dict[str, str]) -> Any:
@@ -458,8 +470,7 @@ def _joined_params(params: Any, more: dict[str, str]) -> Any:
         return {**dict(params or {}), **more}
     if isinstance(params, (str, bytes)):
         text = params.decode() if isinstance(params, bytes) else params
-        added = requests.models.RequestEncodingMixin._encode_params(more)
-        return f"{text}&{added}" if text else added
+        return f"{text}&{urlencode(more)}" if text else urlencode(more)
     return [*params, *more.items()]
 
 
@@ -473,29 +484,40 @@ def _checked_key(api_key: str) -> str:
 def _normalised(base_url: str) -> str:
     if not isinstance(base_url, str) or not base_url.strip():
         raise CartoUsageException(f"base_url must be an address such as {_BASE_URL_FORMS}, not {base_url!r}")
-    text = base_url.strip()
-    parts = urlsplit(text if "://" in text else f"https://{text}")
-    if parts.scheme.lower() not in ("http", "https") or not parts.hostname:
-        raise CartoUsageException(f"{base_url!r} is not an HTTP address: write it as {_BASE_URL_FORMS}")
-    return f"{parts.scheme.lower()}://{parts.netloc}{_account_path(parts)}"
+    parts = _split_address(base_url.strip())
+    if parts is None:
+        raise CartoUsageException(f"{redact(base_url)!r} is not an HTTP address: write it as {_BASE_URL_FORMS}")
+    if "@" in parts.netloc:
+        raise CartoUsageException(f"the base URL {redact(base_url)!r} holds a user name or a password for the host: "
+                                  "leave it out, and give the key as api_key")
+    return f"{parts.scheme}://{parts.netloc}{_account_path(parts)}"
+
+
+def _split_address(text: str) -> SplitResult | None:
+    """Split an HTTP address, or give None when it is none."""
+    if re.search(r"[\\\s]", text):
+        return None
+    try:
+        parts = urlsplit(text if "://" in text else f"https://{text}")
+        is_address = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return None
+    return parts if is_address else None
 
 
 def _account_path(parts: SplitResult) -> str:
-    """Cut the path of a URL after the user's name, or before one of CARTO's pages."""
+    """Cut the path of a URL after the user's name, else before one of CARTO's pages."""
     segments = [segment for segment in parts.path.split("/") if segment]
-    for index, segment in enumerate(segments):
-        if segment in ("user", "u") and index + 1 < len(segments):
-            segments = [*segments[:index], "user", segments[index + 1]]
-            break
-        if segment in _PAGES:
-            segments = segments[:index]
-            break
-    return "/".join(["", *segments, ""])
+    for index, segment in enumerate(segments[:-1]):
+        if segment in ("user", "u"):
+            return "/".join(["", *segments[:index], "user", segments[index + 1], ""])
+    page = next((index for index, segment in enumerate(segments) if segment in _PAGES), len(segments))
+    return "/".join(["", *segments[:page], ""])
 
 
 def _name_in_path(base_url: str) -> str | None:
     found = re.search(r"/(?:user|u)/([^/]+)", urlsplit(base_url).path)
-    return found.group(1) if found else None
+    return unquote(found.group(1)) if found else None
 
 
 def _name_in_host(base_url: str) -> str | None:

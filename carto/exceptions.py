@@ -29,7 +29,9 @@ All of them can be pickled, and none of them holds a secret.
 
 from __future__ import annotations
 
+import math
 import re
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from html import unescape
@@ -142,9 +144,9 @@ class CartoResponseException(CartoException, pyrestcli_exceptions.BaseException)
     def __init__(self, response: requests.Response, message: str | None = None) -> None:
         request = cast("requests.PreparedRequest | None", getattr(response, "request", None))
         secrets = secrets_of(request)
-        body = redact_value(_error_body(response), secrets)
+        body = _error_body(response, secrets)
         self.status_code: int = response.status_code
-        self.errors: list[str] = [message] if message else _messages(body, response)
+        self.errors: list[str] = [redact(message, secrets)] if message else _messages(body, response)
         self.context: Any = body.get("context")
         self.detail: Any = body.get("detail")
         self.hint: Any = body.get("hint")
@@ -153,8 +155,8 @@ class CartoResponseException(CartoException, pyrestcli_exceptions.BaseException)
         self.method: str | None = request.method if request is not None else None
         self.url: str = redact(response.url or "", secrets)
         self.headers: CaseInsensitiveDict[str] = redact_headers(response.headers, secrets)
-        self.reason: str | None = response.reason
-        original = message or body.get("error") or body.get("errors") or self.errors
+        self.reason: str | None = redact(response.reason or "", secrets) or None
+        original = self.errors[0] if message else body.get("error") or body.get("errors") or self.errors
         self.args = (self._pyrestcli_exception(original),)
 
     def _pyrestcli_exception(self, message: Any) -> Any:
@@ -243,12 +245,12 @@ class CartoLimitException(CartoResponseException, pyrestcli_exceptions.RateLimit
     """429 without Retry-After: a limit of the platform; waiting does not help.
 
     Attributes:
-        kind: The server's word for the limit, such as ``datasource``, or None.
+        kind: The server's word for the limit, such as ``datasource``, ``render`` or ``imports``, or None.
     """
 
     def __init__(self, response: requests.Response) -> None:
         super().__init__(response)
-        self.kind: str | None = self.detail if isinstance(self.detail, str) else None
+        self.kind: str | None = _limit_kind(response)
 
 
 class CartoQueryTimeoutException(CartoLimitException):
@@ -306,7 +308,7 @@ def transport_error(error: Exception, hint: str = "") -> CartoException:
     request = getattr(error, "request", None)
     text = redact(str(error) or type(error).__name__, secrets_of(request))
     text = f"{text}. {hint}" if hint else text
-    copy = _requests_copy(error, text)
+    copy = _requests_class(error)(text)
     copy.request = redacted_request(request)
     return _transport_class(error)(copy)
 
@@ -321,40 +323,56 @@ def retry_after_seconds(header: str | None) -> int | None:
         Seconds to wait, rounded up and never negative, or None when the header is missing or unreadable.
     """
     text = (header or "").strip()
-    if re.fullmatch(r"\d+(\.\d+)?", text):
-        return -int(-float(text) // 1)
+    if re.fullmatch(r"[0-9]{1,15}(\.[0-9]+)?", text):
+        return math.ceil(float(text))
     try:
         moment = parsedate_to_datetime(text)
-    except (TypeError, ValueError, IndexError):
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=timezone.utc)
+        return max(0, math.ceil((moment - datetime.now(timezone.utc)).total_seconds()))
+    except (TypeError, ValueError, IndexError, OverflowError):
         return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=timezone.utc)
-    return max(0, -int(-(moment - datetime.now(timezone.utc)).total_seconds() // 1))
 
 
 def error_messages(body: Any) -> list[str]:
     """Collect the messages of an error body: CARTO's servers write them as text, as a list or as objects."""
     if isinstance(body, dict):
         body = body.get("error") or body.get("errors") or body.get("message") or body.get("description")
-    if isinstance(body, (str, dict)):
-        body = [body]
-    if not isinstance(body, list):
-        return []
-    texts = (str(item.get("message", item)) if isinstance(item, dict) else str(item) for item in body)
-    return [text for text in texts if text.strip()]
+    return [text for text in _texts_in(body) if text.strip()]
+
+
+def _texts_in(value: Any) -> Iterator[str]:
+    """Go through texts, lists of them, objects with a message, and objects of what failed and why."""
+    if isinstance(value, dict):
+        value = [value["message"]] if "message" in value else list(value.values())
+    if isinstance(value, list):
+        for item in value:
+            yield from _texts_in(item)
+    elif value is not None:
+        yield str(value)
 
 
 def _limit_class(response: requests.Response) -> type[CartoResponseException]:
     if CartoRateLimitException.is_rate_limited(response):
         return CartoRateLimitException
-    is_statement = _error_body(response).get("detail") == "datasource"
-    return CartoQueryTimeoutException if is_statement else CartoLimitException
+    return CartoQueryTimeoutException if _limit_kind(response) == "datasource" else CartoLimitException
 
 
-def _error_body(response: requests.Response) -> dict[str, Any]:
-    """Read the body of an error as an object; a list or a text becomes its ``errors``."""
+def _limit_kind(response: requests.Response) -> str | None:
+    """Find the word for a limit: the SQL API's detail, the Maps API's subtype or the Import API's field."""
+    body = _error_body(response)
+    contexts = body.get("errors_with_context")
+    if isinstance(contexts, list) and contexts and isinstance(contexts[0], dict):
+        return _text_or_none(contexts[0].get("subtype"))
+    if isinstance(body.get("errors"), dict):
+        return next(iter(body["errors"]), None)
+    return _text_or_none(body.get("detail"))
+
+
+def _error_body(response: requests.Response, secrets: Iterable[str] = ()) -> dict[str, Any]:
+    """Read the body of an error as an object without secrets; a list or a text becomes its ``errors``."""
     try:
-        body = response.json()
+        body = redact_value(response.json(), secrets)
     except (ValueError, RuntimeError, requests_exceptions.RequestException):
         return {}
     return body if isinstance(body, dict) else {"errors": body}
@@ -366,26 +384,32 @@ def _messages(body: dict[str, Any], response: requests.Response) -> list[str]:
 
 def _describe_unreadable(response: requests.Response) -> str:
     """Say what came instead of JSON, in one line and without pasting a page of HTML."""
-    status = f"{response.status_code} {response.reason or ''}".strip()
+    secrets = secrets_of(getattr(response, "request", None))
+    status = redact(f"{response.status_code} {response.reason or ''}".strip(), secrets)
     try:
-        text = redact(response.text, secrets_of(response.request))
+        text = redact(response.text, secrets)
     except (RuntimeError, requests_exceptions.RequestException):
         return f"{status}: the answer could not be read"
     if "<html" in text[:1000].lower():
-        return f"{status}: the answer is a page of HTML that says: {_text_of_html(text)!r}"
+        says = redact(_text_of_html(text), secrets)[:200]
+        return f"{status}: the answer is a page of HTML that says: {says!r}"
     return f"{status}: {text.strip()[:500]}" if text.strip() else f"{status}: the answer is empty"
 
 
 def _text_of_html(page: str) -> str:
     words = re.sub(r"(?is)<(script|style|title).*?</\1>|<[^>]*>", " ", page)
-    return " ".join(unescape(words).split())[:200]
+    return " ".join(unescape(words).split())
 
 
 def _int_or_none(value: Any) -> int | None:
     try:
         return int(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
+
+
+def _text_or_none(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
 
 
 def _as_requests_exception(error: urllib3.exceptions.HTTPError) -> requests_exceptions.RequestException:
@@ -399,12 +423,14 @@ def _as_requests_exception(error: urllib3.exceptions.HTTPError) -> requests_exce
     return requests_exceptions.ConnectionError(str(error))
 
 
-def _requests_copy(error: Exception, text: str) -> requests_exceptions.RequestException:
-    if isinstance(error, requests_exceptions.JSONDecodeError):
-        return requests_exceptions.InvalidJSONError(text)
-    if isinstance(error, requests_exceptions.RequestException):
-        return type(error)(text)
-    return requests_exceptions.ConnectionError(text)
+def _requests_class(error: Exception) -> type[requests_exceptions.RequestException]:
+    """Find the class of requests that can be made from a text: subclasses elsewhere want other arguments."""
+    for known in type(error).__mro__:
+        is_of_requests = known.__module__ == "requests.exceptions"
+        if is_of_requests and issubclass(known, requests_exceptions.RequestException) and (
+                known is not requests_exceptions.JSONDecodeError):
+            return known
+    return requests_exceptions.ConnectionError
 
 
 def _transport_class(error: Exception) -> type[CartoException]:
@@ -414,6 +440,7 @@ def _transport_class(error: Exception) -> type[CartoException]:
                   requests_exceptions.ContentDecodingError)
     if isinstance(error, connection) or not isinstance(error, requests_exceptions.RequestException):
         return CartoConnectionException
-    # requests marks what it refuses before sending (a bad URL, a bad header) as a ValueError
-    refused = isinstance(error, ValueError) and not isinstance(error, requests_exceptions.InvalidJSONError)
-    return CartoUsageException if refused else CartoTransportException
+    # requests marks what it refuses before sending (a bad URL, a bad header, NaN in JSON) by these two
+    refused = isinstance(error, (ValueError, requests_exceptions.InvalidJSONError))
+    is_answer = isinstance(error, requests_exceptions.JSONDecodeError)
+    return CartoUsageException if refused and not is_answer else CartoTransportException

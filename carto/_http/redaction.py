@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import base64
 import binascii
+import html
 import json
+import logging
 import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qsl, quote, quote_plus, unquote_plus, urlsplit
+from urllib.parse import parse_qsl, unquote_plus, urlsplit
 
 from requests import PreparedRequest
 from requests.structures import CaseInsensitiveDict
@@ -26,9 +28,11 @@ _MIN_SECRET_LENGTH = 4
 #: A longer body is data, not a form with a key in it.
 _MAX_BODY_SEARCHED = 65536
 
-_IN_URL = re.compile(rf"(?i)\b({'|'.join(SECRET_PARAMETERS)})(=|%3D)[^&\s\"'<>#\\]*")
-_IN_JSON = re.compile(rf"(?i)(\\?\"(?:{'|'.join(SECRET_PARAMETERS)})\\?\"\s*:\s*\\?\")[^\"\\]*")
-_USERINFO = re.compile(r"(?i)(https?://)[^/@\s]+@")
+_NAMES = "|".join(SECRET_PARAMETERS)
+_IN_URL = re.compile(rf"(?i)({_NAMES})(=|%(?:25)*3D)[^&\s\"'<>#\\]*")
+_IN_JSON = re.compile(rf"(?i)([\"'](?:{_NAMES})[\"']\s*:\s*[\"'])(?:[^\"'\\]|\\.)*")
+_IN_ESCAPED_JSON = re.compile(rf"(?i)(\\\"(?:{_NAMES})\\\"\s*:\s*\\\")[^\"\\]*")
+_USERINFO = re.compile(r"(?i)(https?://)[^/\s?#\"']+@")
 _SECRET_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie", "set-cookie"})
 
 
@@ -42,12 +46,13 @@ def redact(text: str, secrets: Iterable[str] = ()) -> str:
     Returns:
         The text with ``***`` where a secret stood.
     """
+    # The known ones first: a pattern would end at a quote inside of one and leave its rest.
+    for secret in sorted(secrets, key=len, reverse=True):
+        if len(secret) >= _MIN_SECRET_LENGTH and secret not in _PUBLIC_VALUES:
+            text = re.sub("".join(map(_written_forms, secret)), MASK, text)
     text = _IN_URL.sub(rf"\1\2{MASK}", text)
-    text = _IN_JSON.sub(rf"\1{MASK}", text)
-    text = _USERINFO.sub(rf"\1{MASK}@", text)
-    for form in _written_forms(secrets):
-        text = text.replace(form, MASK)
-    return text
+    text = _IN_ESCAPED_JSON.sub(rf"\1{MASK}", _IN_JSON.sub(rf"\1{MASK}", text))
+    return _USERINFO.sub(rf"\1{MASK}@", text)
 
 
 def redact_value(value: Any, secrets: Iterable[str] = ()) -> Any:
@@ -57,7 +62,8 @@ def redact_value(value: Any, secrets: Iterable[str] = ()) -> Any:
     if isinstance(value, list):
         return [redact_value(item, secrets) for item in value]
     if isinstance(value, dict):
-        return {redact(str(key), secrets): redact_value(item, secrets) for key, item in value.items()}
+        return {redact(str(key), secrets): MASK if key in SECRET_PARAMETERS else redact_value(item, secrets)
+                for key, item in value.items()}
     return value
 
 
@@ -92,13 +98,32 @@ def redacted_request(request: PreparedRequest | None) -> PreparedRequest | None:
     return copy
 
 
-def _written_forms(secrets: Iterable[str]) -> list[str]:
-    """List the ways in which secrets may be written, longest first, so that no form leaves part of another."""
-    forms: set[str] = set()
-    for secret in secrets:
-        if len(secret) >= _MIN_SECRET_LENGTH and secret not in _PUBLIC_VALUES:
-            forms |= {secret, quote(secret), quote(secret, safe=""), quote_plus(secret), json.dumps(secret)[1:-1]}
-    return sorted(forms, key=len, reverse=True)
+class RedactingFilter(logging.Filter):
+    """Masks secret parameters in the records of a logger that is not ours."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Redact a record, and let it pass."""
+        record.msg, record.args = redact(record.getMessage()), None
+        return True
+
+
+def _written_forms(character: str) -> str:
+    """Give a pattern for all the ways in which servers and libraries write a character: each quotes others."""
+    if character.isascii() and character.isalnum():
+        return character
+    raw, code = character.encode("utf-8"), ord(character)
+    utf16 = character.encode("utf-16-be").hex()
+    forms = [
+        r"\\*" + re.escape(character),
+        "".join(f"%(?:25)*(?i:{byte:02x})" for byte in raw),
+        "".join(rf"\\+u(?i:{utf16[at:at + 4]})" for at in range(0, len(utf16), 4)),
+        f"&#0*{code};", f"&#[xX]0*(?i:{code:x});", re.escape(html.escape(character)),
+        re.escape(raw.decode("latin-1")),  # UTF-8 in an answer that does not say so
+        "".join(rf"\\+x(?i:{byte:02x})" for byte in raw),
+    ]
+    if character == " ":
+        forms.append(r"\+")
+    return f"(?:{'|'.join(forms)})"
 
 
 def _secrets_in_url(url: str | None) -> Iterable[str]:

@@ -84,8 +84,10 @@ class Retries:
         return step
 
     def _affordable(self, seconds: float) -> float | None:
-        seconds *= 1 + random.uniform(0, _JITTER)  # noqa: S311  # no secret depends on it
-        return seconds if self.left > 0 and self.replayable and seconds <= self.budget else None
+        if self.left <= 0 or not self.replayable or seconds > self.budget:
+            return None
+        jitter = 1 + random.uniform(0, _JITTER)  # noqa: S311  # no secret depends on it
+        return min(seconds * jitter, self.budget)
 
 
 def never_connected(error: Exception) -> bool:
@@ -94,6 +96,7 @@ def never_connected(error: Exception) -> bool:
         return True
     cause = error.args[0] if error.args else None
     cause = getattr(cause, "reason", cause)
+    cause = getattr(cause, "original_error", cause)  # of a proxy that could not be reached
     return isinstance(cause, (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError))
 
 

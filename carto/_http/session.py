@@ -15,7 +15,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from typing import Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urljoin
 
 import requests
 import urllib3
@@ -23,8 +23,10 @@ from requests import PreparedRequest, Response
 from requests import exceptions as requests_exceptions
 from requests.adapters import HTTPAdapter
 from requests.utils import DEFAULT_CA_BUNDLE_PATH, get_environ_proxies
+from urllib3.util import parse_url
 
 from carto._http import timeouts
+from carto._http.preparation import prepare
 from carto._http.redaction import redact, secrets_of
 from carto._http.retry import DEFAULT_RETRIES, Retries
 from carto._http.timeouts import UNSET, Timeout, Unset
@@ -36,20 +38,27 @@ log = logging.getLogger("carto")
 POOL_SIZE = 64
 _MAX_REDIRECTS = 5
 _DEFAULT_PORTS = {"http": 80, "https": 443}
-#: What `requests.Request` takes; the rest of the arguments belongs to sending.
-_REQUEST_ARGUMENTS = ("headers", "files", "data", "params", "auth", "cookies", "hooks", "json")
-_SEND_ARGUMENTS = frozenset({"stream", "verify", "cert", "proxies", "allow_redirects"})
+_ssl_lock = threading.Lock()
+
+
+def shared_ssl_context(ca_bundle: str) -> ssl.SSLContext:
+    """Load a bundle of certificates once a process: loading it costs more than a whole request."""
+    with _ssl_lock:
+        return _load_ssl_context(ca_bundle)
 
 
 @functools.lru_cache(maxsize=8)
-def shared_ssl_context(ca_bundle: str) -> ssl.SSLContext:
-    """Load a bundle of certificates once a process: loading it costs more than a whole request."""
+def _load_ssl_context(ca_bundle: str) -> ssl.SSLContext:
     context = urllib3.util.ssl_.create_urllib3_context()
     context.verify_mode = ssl.CERT_REQUIRED
-    if os.path.isdir(ca_bundle):
-        context.load_verify_locations(capath=ca_bundle)
-    else:
-        context.load_verify_locations(cafile=ca_bundle)
+    try:
+        if os.path.isdir(ca_bundle):
+            context.load_verify_locations(capath=ca_bundle)
+        else:
+            context.load_verify_locations(cafile=ca_bundle)
+    except OSError as error:
+        raise CartoUsageException(f"no certificates can be read from {ca_bundle!r} ({error}): "
+                                  "correct verify, REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE") from error
     return context
 
 
@@ -84,8 +93,11 @@ def new_session() -> requests.Session:
 
 
 def same_origin(one: str, other: str) -> bool:
-    """Tell whether two URLs have the same scheme, host and port."""
-    return _origin(one) == _origin(other)
+    """Tell whether two URLs have the same scheme, host and port; a broken URL is at no origin."""
+    try:
+        return _origin(one) == _origin(other)
+    except urllib3.exceptions.LocationParseError:
+        return False
 
 
 def is_replayable(data: Any) -> bool:
@@ -106,7 +118,7 @@ class Sender:
     def __init__(self, timeout: Timeout | Unset = UNSET, retries: int | None = None) -> None:
         if retries is not None and (not isinstance(retries, int) or retries < 0):
             raise CartoUsageException(f"retries must be a number from 0 upwards, not {retries!r}")
-        self.timeout = timeout
+        self.timeout = timeouts.checked(timeout)
         self.retries = DEFAULT_RETRIES if retries is None else retries
         self._environment: tuple[dict[str, str], str | None] | None = None
         self._lock = threading.Lock()
@@ -132,7 +144,7 @@ class Sender:
         """
         bodies = _Bodies(requests_args)
         attempts = Retries(self.retries, bodies.replayable, idempotent)
-        limit = timeouts.effective(timeout, self.timeout)
+        limit = timeouts.effective(timeouts.checked(timeout), self.timeout)
         while True:
             outcome = self._attempt(session, method, url, limit, requests_args)
             wait = attempts.wait_after(outcome)
@@ -147,6 +159,7 @@ class Sender:
         try:
             return self._send_once(session, method, url, timeout, args)
         except (requests_exceptions.RequestException, urllib3.exceptions.HTTPError) as error:
+            log.debug("carto: %s %s -> no answer (%s)", method.upper(), redact(url), type(error).__name__)
             return error
 
     def _send_once(self, session: requests.Session, method: str, url: str, timeout: Timeout,
@@ -158,14 +171,16 @@ class Sender:
             if not response.is_redirect or args.get("allow_redirects") is False:
                 response.history = history or response.history
                 return response
-            url = _redirect_target(response, method, url, len(history))
+            try:
+                url = _redirect_target(response, method, url, len(history))
+            finally:
+                response.close()
             args = {name: value for name, value in args.items() if name != "params"}
-            response.close()
             history.append(response)
 
     def _exchange(self, session: requests.Session, method: str, url: str, timeout: Timeout,
                   args: dict[str, Any]) -> Response:
-        request = _prepare(session, method, url, args)
+        request = prepare(session, method, url, args)
         settings = self._settings(session, url, args)
         started = time.perf_counter()
         response = session.send(request, timeout=timeout, allow_redirects=False, **settings)
@@ -177,14 +192,14 @@ class Sender:
     def _settings(self, session: requests.Session, url: str, args: dict[str, Any]) -> dict[str, Any]:
         """Join what the call, the session and the environment say of proxies, certificates and streaming."""
         proxies, ca_bundle = self._environment or self._read_environment(session, url)
-        verify = args.get("verify")
+        verify, stream = args.get("verify"), args.get("stream")
         if verify is None:
-            verify = session.verify if session.verify is not True else ca_bundle or True
+            verify = session.verify
         return {
             "proxies": {**proxies, **session.proxies, **(args.get("proxies") or {})},
-            "verify": verify,
+            "verify": (ca_bundle or True) if verify is True else verify,
             "cert": args.get("cert") or session.cert,
-            "stream": bool(args.get("stream") or session.stream),
+            "stream": session.stream if stream is None else stream,
         }
 
     def _read_environment(self, session: requests.Session, url: str) -> tuple[dict[str, str], str | None]:
@@ -218,23 +233,15 @@ def _files_in(value: Any) -> Iterator[Any]:
             yield from _files_in(item)
 
 
-def _prepare(session: requests.Session, method: str, url: str, args: dict[str, Any]) -> PreparedRequest:
-    unknown = set(args) - set(_REQUEST_ARGUMENTS) - _SEND_ARGUMENTS
-    if unknown:
-        raise CartoUsageException(f"a request takes no argument named {', '.join(sorted(unknown))}")
-    given = {name: args[name] for name in _REQUEST_ARGUMENTS if args.get(name) is not None}
-    return session.prepare_request(requests.Request(method.upper(), url, **given))
-
-
-def _origin(url: str) -> tuple[str, str | None, int | None]:
-    parts = urlsplit(url)
-    scheme = parts.scheme.lower()
-    return scheme, parts.hostname, parts.port or _DEFAULT_PORTS.get(scheme)
+def _origin(url: str) -> tuple[str | None, str | None, int | None]:
+    """Read an origin with urllib3's parser, which decides where requests go: others see another host in some URLs."""
+    parts = parse_url(url)
+    return parts.scheme, parts.host, parts.port or _DEFAULT_PORTS.get(parts.scheme or "")
 
 
 def _redirect_target(response: Response, method: str, url: str, followed: int) -> str:
     """Follow a redirect only where it can do no harm: a read, at the same origin, a few times."""
-    target = urljoin(url, response.headers["Location"])
+    target = _absolute(url, response.headers["Location"])
     secrets = secrets_of(response.request)
     if method.lower() not in ("get", "head"):
         problem = f"a {method.upper()} is not sent again elsewhere"
@@ -246,6 +253,13 @@ def _redirect_target(response: Response, method: str, url: str, followed: int) -
         return target
     raise CartoResponseException(
         response, f"the server redirects to {redact(target, secrets)}, and {problem}: check base_url")
+
+
+def _absolute(url: str, location: str) -> str:
+    try:
+        return urljoin(url, location)
+    except ValueError:  # a broken address, which is at no origin
+        return location
 
 
 def _settled(outcome: Response | Exception, timeout: Timeout) -> Response:

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, TypeAlias, cast
+import threading
+from typing import Any, NamedTuple, TypeAlias, TypeVar, cast
+
+import urllib3
+
+from carto.exceptions import CartoUsageException
+
+_Given = TypeVar("_Given")
 
 #: Seconds for connecting and for the pause between two reads; one number is for both, None is for ever.
 Timeout: TypeAlias = "float | tuple[float | None, float | None] | None"
@@ -29,6 +36,29 @@ class Unset:
 
 #: Stands for "not given" where None means "no timeout".
 UNSET = Unset()
+
+
+def checked(timeout: _Given) -> _Given:
+    """Refuse what is no timeout, before a request is made for it.
+
+    Args:
+        timeout: What the caller gave.
+
+    Returns:
+        The same.
+
+    Raises:
+        CartoUsageException: It is not a positive number, a pair of them, or None.
+    """
+    parts = timeout if isinstance(timeout, tuple) and len(timeout) == 2 else (timeout,)
+    if isinstance(timeout, (Unset, urllib3.Timeout)) or all(part is None or _is_duration(part) for part in parts):
+        return timeout
+    raise CartoUsageException(f"timeout is a number of seconds above 0, a pair of connect and read, or None, "
+                              f"not {timeout!r}")
+
+
+def _is_duration(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value <= threading.TIMEOUT_MAX
 
 
 def effective(call: Timeout | Unset, client: Timeout | Unset) -> Timeout:
