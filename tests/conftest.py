@@ -7,12 +7,11 @@ import os
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 import pytest
 
-if TYPE_CHECKING:
-    from carto.sandbox import Sandbox
+from carto.sandbox import Sandbox, SandboxRequirementError
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 
@@ -66,14 +65,16 @@ def _failed_if_skipped(report: Report, config: pytest.Config) -> Report:
 @pytest.fixture(scope="session")
 def sandbox() -> Iterator[Sandbox]:
     """Serve one local CARTO to the whole run; tests clean up the tables they make."""
-    from carto.sandbox import Sandbox, SandboxRequirementError
+    with started_or_skipped(Sandbox()) as running:
+        yield running
 
+
+def started_or_skipped(sandbox: Sandbox) -> Sandbox:
+    """Start a sandbox, or skip the test where something that it needs is not installed."""
     try:
-        running = Sandbox().start()
+        return sandbox.start()
     except SandboxRequirementError as missing:
         pytest.skip(f"the sandbox cannot run here: {missing}")
-    with running:
-        yield running
 
 
 @pytest.fixture(scope="session")

@@ -92,28 +92,31 @@ def machine(tmp_path: Path) -> Machine:
 
 
 INSTALL = "apt-get install -y --no-install-recommends"
-PIP_INSTALL = "pip -m pip install --quiet --disable-pip-version-check --editable"
+PIP_INSTALL = "pip -m pip install --quiet --disable-pip-version-check"
+NEW_PIP = f"{PIP_INSTALL} --upgrade pip"
+FOR_TESTS = f"{PIP_INSTALL} --editable .[test]"
 
 
 def test_where_nothing_is_missing_only_the_environment_is_made(machine: Machine) -> None:
     machine.has("python3-venv", "postgresql-postgis")
     assert machine.run().returncode == 0
-    assert machine.log() == [f"{PIP_INSTALL} .[test]"]
+    assert machine.log() == [NEW_PIP, FOR_TESTS]
 
 
 def test_a_second_run_does_nothing(machine: Machine) -> None:
     machine.has("python3-venv", "postgresql-postgis")
     machine.run()
+    done_at_first = machine.log()
     again = machine.run()
     assert (again.returncode, again.stdout, again.stderr) == (0, "", "")
-    assert len(machine.log()) == 1
+    assert machine.log() == done_at_first
 
 
 def test_the_extra_for_tests_is_enough_for_the_demo_but_not_the_other_way_round(machine: Machine) -> None:
     machine.has("python3-venv", "postgresql-postgis")
     for extras in ("sandbox,progress", "test", "sandbox,progress"):
         machine.run(extras)
-    assert machine.log() == [f"{PIP_INSTALL} .[sandbox,progress]", f"{PIP_INSTALL} .[test]"]
+    assert machine.log() == [NEW_PIP, f"{PIP_INSTALL} --editable .[sandbox,progress]", FOR_TESTS]
 
 
 def test_a_changed_pyproject_is_installed_again(machine: Machine) -> None:
@@ -122,7 +125,7 @@ def test_a_changed_pyproject_is_installed_again(machine: Machine) -> None:
     with (machine.project / "pyproject.toml").open("a") as file:
         file.write("# changed\n")
     machine.run()
-    assert len(machine.log()) == 2
+    assert machine.log() == [NEW_PIP, FOR_TESTS, FOR_TESTS]
 
 
 def test_a_failed_installation_is_tried_again(machine: Machine) -> None:
@@ -131,7 +134,7 @@ def test_a_failed_installation_is_tried_again(machine: Machine) -> None:
     assert machine.run().returncode != 0
     machine.has("network")
     assert machine.run().returncode == 0
-    assert len(machine.log()) == 2
+    assert machine.log()[-1] == FOR_TESTS
 
 
 def test_root_installs_what_is_missing(machine: Machine) -> None:
@@ -142,7 +145,8 @@ def test_root_installs_what_is_missing(machine: Machine) -> None:
         "as root: DEBIAN_FRONTEND=noninteractive",
         "apt-get update -qq",
         f"{INSTALL} python3-venv postgresql-postgis -qq",
-        f"{PIP_INSTALL} .[test]",
+        NEW_PIP,
+        FOR_TESTS,
     ]
 
 
