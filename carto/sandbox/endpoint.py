@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
@@ -15,6 +15,8 @@ from carto.sandbox import authorization, parameters
 from carto.sandbox.accounts import Account, ApiKey
 from carto.sandbox.errors import RATE_LIMIT_MESSAGE, ApiError
 from carto.sandbox.state import ServerState
+
+CLIENT_CLOSED_REQUEST = 499  # nobody is there to read it
 
 
 @dataclass
@@ -79,6 +81,8 @@ def endpoint(
             return await handler(call)
         except ApiError as error:
             return error_response(error, headers, query)
+        except ClientDisconnect:
+            return Response(status_code=CLIENT_CLOSED_REQUEST)
 
     return answer
 

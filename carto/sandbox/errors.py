@@ -10,6 +10,8 @@ SQL_TIMEOUT_MESSAGE = (
 )
 RATE_LIMIT_MESSAGE = "You are over platform's limits. Please contact us to know more details"
 
+_CUT_SHORT = ("statement timeout", "canceling statement due to user request")
+
 
 class ApiError(Exception):
     """An answer that is an error: ``{"error": [message], "context"?, "detail"?, "hint"?}``.
@@ -31,6 +33,14 @@ class ApiError(Exception):
     def body(self) -> dict[str, Any]:
         """Return the JSON body."""
         return {"error": [self.message], **self.extra}
+
+
+def sql_error(message: str, detail: str = "", hint: str = "") -> ApiError:
+    """Make the error of a refused statement: 403 when a permission is missing, 429 when it was cut short."""
+    if any(reason in message for reason in _CUT_SHORT):
+        return query_timeout()
+    extra = {name: text for name, text in (("detail", detail), ("hint", hint)) if text}
+    return ApiError(403 if "permission denied" in message else 400, message, **extra)
 
 
 def query_timeout() -> ApiError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -14,6 +15,7 @@ from starlette.requests import Request
 from carto.sandbox.errors import ApiError
 
 MAX_MULTIPART_FIELD = 1 << 30  # bytes
+_LEADING_INTEGER = re.compile(r"\s*([+-]?\d+)")
 
 
 def js_string(value: Any) -> str:
@@ -27,6 +29,17 @@ def js_string(value: Any) -> str:
     if isinstance(value, dict):
         return "[object Object]"
     return "null" if value is None else json.dumps(value)
+
+
+def parse_int(value: Any) -> int | None:
+    """Read the whole number that a parameter begins with, as parseInt does; None when there is none."""
+    match = _LEADING_INTEGER.match(js_string(value))
+    return int(match.group(1)) if match else None
+
+
+def well_formed(text: str) -> str:
+    """Replace lone surrogates, which JSON can smuggle in, as node.js does when it writes UTF-8."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def query_parameters(request: Request) -> dict[str, Any]:

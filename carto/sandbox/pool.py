@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import psycopg
 from psycopg.pq import TransactionStatus
@@ -15,6 +15,7 @@ from carto.sandbox.errors import cannot_connect
 MAX_CONNECTIONS = 60  # below the 100 that PostgreSQL allows, which jobs and users' own psql need as well
 MAX_IDLE = 8  # for each database and role
 CONNECT_TIMEOUT_S = 10
+CANCEL_TIMEOUT_S = 5
 
 
 class Pool:
@@ -66,8 +67,15 @@ class Pool:
         reusable = not connection.closed and connection.info.transaction_status == TransactionStatus.IDLE
         if reusable and len(idle) < MAX_IDLE:
             idle.append(connection)
-        else:
-            await connection.close()
+            return
+        if connection.info.transaction_status == TransactionStatus.ACTIVE:
+            await _cancel(connection)
+        await connection.close()
+
+
+async def _cancel(connection: psycopg.AsyncConnection) -> None:
+    with suppress(psycopg.Error):
+        await connection.cancel_safe(timeout=CANCEL_TIMEOUT_S)
 
 
 async def _is_alive(connection: psycopg.AsyncConnection) -> bool:

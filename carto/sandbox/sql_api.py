@@ -1,12 +1,22 @@
-"""The SQL endpoint."""
+"""/sql: runs a query with the caller's role and streams the answer in the format asked for."""
 
 from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from datetime import datetime, timezone
+from email.utils import format_datetime
 
 from starlette.responses import Response
 from starlette.routing import Route
 
-from carto.sandbox.endpoint import Call, account_routes, endpoint, json_response
+from carto.sandbox.endpoint import Call, account_routes, endpoint
+from carto.sandbox.formats import FORMATS
+from carto.sandbox.formats.base import Format, Run
+from carto.sandbox.parameters import js_string
+from carto.sandbox.query_parameters import QueryParameters, read_parameters
+from carto.sandbox.query_tables import cache_headers
 from carto.sandbox.state import ServerState
+from carto.sandbox.streaming import LiveResponse, while_connected
 
 VERBS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
 
@@ -17,9 +27,29 @@ def routes(state: ServerState) -> list[Route]:
 
 
 async def answer_query(call: Call) -> Response:
-    """Run one statement and answer its rows."""
+    """Run a query; the answer begins as soon as its first piece is there."""
+    parameters = read_parameters(call.params, frozenset(FORMATS))
+    output = FORMATS[parameters.format]
+    owner = call.account.conninfo(call.account.master_key, call.state.cluster_conninfo)
+    policy = js_string(call.query.get("cache_policy", ""))
+    call.headers |= await cache_headers(
+        call.state.pool, owner, call.account.database, parameters.sql, policy
+    )
+    pieces = _pieces(call, parameters, output)
+    first = await while_connected(call.request.receive, pieces.__anext__())
+    headers = call.headers | {"Content-Disposition": _disposition(parameters, output)}
+    return LiveResponse(first, pieces, headers, output.content_type)
+
+
+async def _pieces(call: Call, parameters: QueryParameters, output: Format) -> AsyncGenerator[bytes, None]:
     async with call.state.pool.connection(call.conninfo) as connection:
-        cursor = await connection.execute(call.params["q"].encode())
-        rows = await cursor.fetchall() if cursor.description else []
-        names = [column.name for column in cursor.description or ()]
-        return json_response({"rows": [dict(zip(names, row, strict=True)) for row in rows]}, headers=call.headers)
+        names = await call.state.type_names(call.account, connection)
+        run = Run(parameters, connection, call.conninfo, call.account, call.key, names)
+        async for piece in output.produce(run):
+            yield piece
+
+
+def _disposition(parameters: QueryParameters, output: Format) -> str:
+    kind = "attachment" if parameters.attachment else "inline"
+    now = format_datetime(datetime.now(timezone.utc), usegmt=True)
+    return f'{kind}; filename={parameters.filename}.{output.extension}; modification-date="{now}";'

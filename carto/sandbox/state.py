@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import psycopg
 from psycopg import conninfo as conninfo_text
 
 from carto.sandbox.accounts import Account
@@ -12,6 +13,7 @@ from carto.sandbox.pool import Pool
 from carto.sandbox.rate_limits import RateLimiter
 
 CONTROL_DATABASE = "carto_sandbox"
+_TYPE_NAMES = "SELECT oid, typname FROM pg_type WHERE oid < 16384 OR typname IN ('geometry', 'raster')"
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,8 @@ class ServerState:
     limiter: RateLimiter = field(default_factory=RateLimiter)
     pool: Pool = field(default_factory=Pool)
 
+    _type_names: dict[str, dict[int, str]] = field(default_factory=dict)
+
     def __post_init__(self) -> None:
         self.accounts = {account.name: account for account in self.options.accounts}
 
@@ -55,3 +59,11 @@ class ServerState:
         for personal in ("user", "password", "dbname"):
             parts.pop(personal, None)
         return conninfo_text.make_conninfo("", **parts)
+
+    async def type_names(self, account: Account, connection: psycopg.AsyncConnection) -> dict[int, str]:
+        """Return the names of the built-in types and PostGIS's two by OID, asking each database once."""
+        known = self._type_names.get(account.name)
+        if known is None:
+            rows = await (await connection.execute(_TYPE_NAMES)).fetchall()
+            known = self._type_names[account.name] = dict(rows)
+        return known
