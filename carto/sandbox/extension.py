@@ -28,6 +28,7 @@ def install(connection: psycopg.Connection, owner_role: str, public_role: str) -
     with connection.transaction():
         connection.execute("SET LOCAL client_min_messages = warning")
         connection.execute("CREATE EXTENSION IF NOT EXISTS postgis")
+        _create_raster_type(connection)
         connection.execute("CREATE SCHEMA IF NOT EXISTS cartodb")
         connection.execute("GRANT USAGE ON SCHEMA cartodb TO PUBLIC")
         connection.execute(sql.SQL("SET LOCAL search_path = {}").format(_search_path(connection)))
@@ -36,6 +37,13 @@ def install(connection: psycopg.Connection, owner_role: str, public_role: str) -
             connection.execute((SCRIPTS_DIR / name).read_bytes())
         for function in OWNER_ONLY:
             _reserve(connection, function, owner_role)
+
+
+def _create_raster_type(connection: psycopg.Connection) -> None:
+    """Add PostGIS's rasters, which CARTO's databases have; not every server ships them."""
+    available = connection.execute("SELECT FROM pg_available_extensions WHERE name = 'postgis_raster'")
+    if available.rowcount:
+        connection.execute("CREATE EXTENSION IF NOT EXISTS postgis_raster")
 
 
 def _search_path(connection: psycopg.Connection) -> sql.Composed:
