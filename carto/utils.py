@@ -1,0 +1,82 @@
+"""The body of an answer as a file."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import requests
+
+from carto._http.streams import read_blocks
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
+
+class ResponseStream(io.RawIOBase):
+    """A readable file over the body of an answer, for whatever reads files: csv, pandas, pyarrow...
+
+    It fills every buffer that it is given. Closing it before its end closes
+    the connection; a body that does not arrive whole raises.
+
+    Args:
+        response: An answer that was asked for with ``stream=True``.
+        blocks: The body, where it needs more than decoding; by default it is read from `response`.
+    """
+
+    def __init__(self, response: requests.Response, *, blocks: Iterator[bytes] | None = None) -> None:
+        self._response = response
+        self._blocks = read_blocks(response) if blocks is None else blocks
+        self._block = memoryview(b"")
+
+    def readable(self) -> bool:
+        """Say that this file can be read."""
+        return True
+
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        """Fill a buffer.
+
+        Args:
+            buffer: Where to put the data.
+
+        Returns:
+            How many bytes were put there: less than its size only at the end of the body.
+
+        Raises:
+            CartoException: The body did not arrive whole.
+        """
+        target = memoryview(buffer).cast("B")
+        filled = 0
+        while filled < len(target) and (block := self._current_block()):
+            count = min(len(block), len(target) - filled)
+            target[filled:filled + count] = block[:count]
+            self._block = block[count:]
+            filled += count
+        return filled
+
+    def readall(self) -> bytes:
+        """Read what is left of the body."""
+        rest = [bytes(self._current_block()), *self._blocks]
+        self._block = memoryview(b"")
+        return b"".join(rest)
+
+    def peek(self, size: int = 0, /) -> memoryview:  # noqa: ARG002  # the signature is that of io's own peek
+        """Look at what comes next, without taking it; this is what makes reading by lines fast."""
+        return self._current_block()
+
+    def close(self) -> None:
+        """Close the file and, unless the whole body was read, the connection."""
+        if not self.closed:
+            close_blocks = getattr(self._blocks, "close", None)
+            if close_blocks is not None:
+                close_blocks()
+            self._response.close()
+        super().close()
+
+    def _current_block(self) -> memoryview:
+        if self.closed:
+            raise ValueError("I/O operation on a closed stream")
+        if not self._block:
+            self._block = memoryview(next(self._blocks, b""))
+        return self._block
