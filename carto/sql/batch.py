@@ -6,10 +6,17 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
+from requests import Response
+
 from carto import jobs
 from carto._http.timeouts import METADATA, Timeout
 from carto.auth import SendsRequests, data_of, send_with
-from carto.exceptions import CartoBadRequestException, CartoNotFoundException, CartoUsageException
+from carto.exceptions import (
+    CartoBadRequestException,
+    CartoInvalidResponseException,
+    CartoNotFoundException,
+    CartoUsageException,
+)
 from carto.sql.constants import (
     BATCH_JOBS_DONE_STATUSES,
     BATCH_JOBS_FAILED_STATUSES,
@@ -60,10 +67,7 @@ class BatchSQLClient:
         Raises:
             CartoException: The server refused, or did not answer.
         """
-        args = {"json": json_body, "headers": dict(http_header) if http_header else None}
-        given = {name: value for name, value in args.items() if value is not None}
-        response = send_with(self.client, url, http_method, timeout=timeout, idempotent=idempotent, **given)
-        return data_of(self.client, response)
+        return data_of(self.client, self._exchange(url, http_method, json_body, http_header, timeout, idempotent))
 
     def create(self, sql_query: BatchQuery) -> dict[str, Any]:
         """Create a job.
@@ -79,7 +83,7 @@ class BatchSQLClient:
             CartoUsageException: The query has another form, or is longer than the server takes.
             CartoForbiddenException: The key is not the master key.
         """
-        return self._job(self.send(self.api_url, "post", self._payload(sql_query), _JSON))
+        return self._job(self._exchange(self.api_url, "post", self._payload(sql_query), _JSON))
 
     def create_and_wait_for_completion(self, sql_query: BatchQuery, timeout: float = DEFAULT_WAIT,
                                        progress: Callable[[Any], None] | None = None) -> dict[str, Any]:
@@ -118,7 +122,7 @@ class BatchSQLClient:
         Raises:
             CartoBadRequestException: There is no such job.
         """
-        return self._job(self.send(self._url(job_id), "get", idempotent=True))
+        return self._job(self._exchange(self._url(job_id), "get", idempotent=True))
 
     def update(self, job_id: str, sql_query: BatchQuery) -> dict[str, Any]:
         """Replace the query of a job that is still pending.
@@ -134,12 +138,11 @@ class BatchSQLClient:
             CartoNotFoundException: The server has no updates of jobs, as newer ones have not.
             CartoBadRequestException: The job is not pending any more.
         """
-        path = self._url(job_id)
-        response = send_with(self.client, path, "put", timeout=METADATA, json=self._payload(sql_query), headers=_JSON)
+        response = self._exchange(self._url(job_id), "put", self._payload(sql_query), _JSON)
         if response.status_code == 404:
             raise CartoNotFoundException(response, "this server cannot update batch jobs: "
                                                    f"cancel job {job_id} and create another one")
-        return self._job(data_of(self.client, response))
+        return self._job(response)
 
     def cancel(self, job_id: str) -> str:
         """Cancel a job.
@@ -154,7 +157,7 @@ class BatchSQLClient:
             CartoBadRequestException: There is no such job, or it ended in another way.
         """
         try:
-            job = self._job(self.send(self._url(job_id), "delete"))
+            job = self._job(self._exchange(self._url(job_id), "delete"))
         except CartoBadRequestException as error:
             if _ALREADY_DONE in error.errors:
                 return BATCH_JOBS_DONE_STATUSES[0]
@@ -188,9 +191,18 @@ class BatchSQLClient:
                                       "split it, or put its text into a function in the database")
         return payload
 
-    @staticmethod
-    def _job(answer: Any) -> dict[str, Any]:
-        return answer if isinstance(answer, dict) else {}
+    def _exchange(self, url: str, http_method: str, json_body: Any = None,
+                  http_header: Mapping[str, str] | None = None, timeout: Timeout = METADATA,
+                  idempotent: bool = False) -> Response:
+        args = {"json": json_body, "headers": dict(http_header) if http_header else None}
+        given = {name: value for name, value in args.items() if value is not None}
+        return send_with(self.client, url, http_method, timeout=timeout, idempotent=idempotent, **given)
+
+    def _job(self, response: Response) -> dict[str, Any]:
+        answer = data_of(self.client, response)
+        if not isinstance(answer, dict) or "job_id" not in answer or "status" not in answer:
+            raise CartoInvalidResponseException(response, "the answer does not describe a batch job")
+        return answer
 
 
 _JSON = {"content-type": "application/json"}
@@ -210,10 +222,10 @@ def _check_form(sql_query: Any) -> None:
 
 
 def _state(job: dict[str, Any]) -> jobs.JobState:
-    status = str(job.get("status", "unknown"))
+    status = str(job["status"])
     pending = status not in BATCH_JOBS_FINISHED_STATUSES
     failed = status in BATCH_JOBS_FAILED_STATUSES
-    return jobs.JobState("Batch SQL job", str(job.get("job_id")), status, pending, job,
+    return jobs.JobState("Batch SQL job", str(job["job_id"]), status, pending, job,
                          _failed_reason(job) if failed else None)
 
 

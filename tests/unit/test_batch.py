@@ -45,7 +45,8 @@ def test_create_sends_the_query_as_it_is(batch, query):
     assert "secret-key" not in sent.url
 
 
-@pytest.mark.parametrize("query", ["", "  ", None, 3, [1], ["select 1", None], [{"query": "select 1"}], {}, {"query": []}])
+@pytest.mark.parametrize("query", [
+    "", "  ", None, 3, [1], ["select 1", None], [{"query": "select 1"}], {}, {"query": []}])
 def test_what_the_server_would_never_run_is_refused(batch, query):
     with pytest.raises(CartoUsageException, match="a batch query is"):
         batch.create(query)
