@@ -1,0 +1,124 @@
+"""Tells how an answer differs from the recorded one, leaving out what varies from run to run."""
+
+from __future__ import annotations
+
+import base64
+import re
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from tests.wire.client import Answer
+from tests.wire.transcript import Exchange
+
+SHOWN = 500
+_PRESENCE = ("Retry-After", "Carto-Rate-Limit-Limit", "Carto-Rate-Limit-Remaining", "Carto-Rate-Limit-Reset")
+_VARYING = (
+    (re.compile(r'"time":\d+(?:\.\d+)?'), '"time":T'),
+    (re.compile(r'"(created_at|updated_at|started_at|ended_at)":"[^"]*"'), r'"\1":"T"'),
+    (re.compile(r"unknown\(\d+\)"), "unknown(OID)"),
+    (re.compile(r"\bOID \d+"), "OID N"),
+)
+
+
+def differences(exchange: Exchange, answer: Answer) -> list[str]:
+    """Compare an answer with the recorded one.
+
+    Args:
+        exchange: The recording; it has a response.
+        answer: What came in this run, its job ids already named as in the recording.
+
+    Returns:
+        One text for each difference.
+    """
+    expected = exchange.response or {}
+    if expected["status"] != answer.status:
+        return [f"status: expected {expected['status']}, got {answer.status} {_shown(answer.body)}"]
+    if answer.status is None:
+        return []
+    found = _header_differences(expected["headers"], answer.headers)
+    return found + _body_differences(exchange, expected, answer)
+
+
+def _header_differences(expected: dict[str, str], got: dict[str, str]) -> list[str]:
+    expected = {name.lower(): value for name, value in expected.items()}
+    got = {name.lower(): value for name, value in got.items()}
+    found = []
+    for name in ("content-type", "content-disposition"):
+        pair = [_without_date(headers.get(name, "")) for headers in (expected, got)]
+        if pair[0] != pair[1]:
+            found.append(f"{name}: expected {pair[0]!r}, got {pair[1]!r}")
+    for name in _PRESENCE:
+        if (name.lower() in expected) != (name.lower() in got):
+            found.append(f"{name}: {'missing' if name.lower() in expected else 'not expected'}")
+    return found
+
+
+def _without_date(disposition: str) -> str:
+    return re.sub(r' modification-date="[^"]*";', "", disposition)
+
+
+def _body_differences(exchange: Exchange, expected: dict[str, Any], answer: Answer) -> list[str]:
+    if "pipelined" in exchange.note:
+        wanted, got = (re.findall(r'\{"rows.*|\],"time.*', _text(t)) for t in (expected["body"], answer.body))
+        return _compared("bodies", wanted, got)
+    if "body_b64" in expected:
+        return _binary_differences(base64.b64decode(expected["body_b64"]), answer.body)
+    if "body_b64_head" in expected:
+        head = base64.b64decode(expected["body_b64_head"])[:16]
+        return _compared("first bytes", head, answer.body[:16])
+    if "body_head" in expected:
+        return _long_body_differences(expected, _text(answer.body))
+    return _compared("body", _text(expected.get("body", "")), _text(answer.body))
+
+
+def _long_body_differences(expected: dict[str, Any], got: str) -> list[str]:
+    head, tail = _text(expected["body_head"]), _text(expected["body_tail"])
+    found = _compared("beginning", head, got[: len(head)])
+    return found + _compared("end", tail, got[-len(tail) :])
+
+
+def _compared(what: str, expected: Any, got: Any) -> list[str]:
+    return [] if expected == got else [f"{what}: expected {_shown(expected)}\n    got {_shown(got)}"]
+
+
+def _text(body: str | bytes) -> str:
+    text = body if isinstance(body, str) else body.decode("utf-8", "backslashreplace")
+    for pattern, replacement in _VARYING:
+        text = pattern.sub(replacement, text)
+    return text
+
+
+def _shown(value: Any) -> str:
+    text = value if isinstance(value, str) else repr(value)
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}… ({len(text)} characters)"
+
+
+def _binary_differences(expected: bytes, got: bytes) -> list[str]:
+    if expected == got:
+        return []
+    if not (expected.startswith(b"PK") and got.startswith(b"PK")):
+        return _compared("bytes", expected, got)
+    wanted, read = (_layers_in_zip(data) for data in (expected, got))
+    return _compared("layers", wanted, read)
+
+
+def _layers_in_zip(data: bytes) -> dict[str, Any]:
+    """Read a zipped shapefile as GDAL understands it."""
+    import zipfile
+
+    import pyogrio.raw
+
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory, "data.zip")
+        path.write_bytes(data)
+        layers: dict[str, Any] = {"files": sorted(zipfile.ZipFile(path).namelist())}
+        for name, _ in pyogrio.list_layers(f"/vsizip/{path}"):
+            meta, _, geometry, columns = pyogrio.raw.read(f"/vsizip/{path}", layer=name)
+            layers[name] = {
+                "crs": meta["crs"],
+                "fields": list(meta["fields"]),
+                "geometry": None if geometry is None else [g.hex() if g else None for g in geometry],
+                "columns": [[str(value) for value in column] for column in columns],
+            }
+    return layers

@@ -1,0 +1,176 @@
+"""Recorded exchanges: reading them, giving shortened bodies their full length again, renaming what they name."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+import re
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass
+class Exchange:
+    """One recorded request and what the real server answered.
+
+    Attributes:
+        name: Its name; the first word is its group.
+        request: Method, path, headers, body, note.
+        response: Status, headers, body; None where no answer is known.
+        replay: False for what would break the server or is too large.
+    """
+
+    name: str
+    request: dict[str, Any]
+    response: dict[str, Any] | None
+    replay: bool
+
+    @property
+    def group(self) -> str:
+        """The first word of the name; type and types are one group."""
+        word = self.name.split("_")[0]
+        return "types" if word == "type" else word
+
+    @property
+    def note(self) -> str:
+        """What the recording says about how the request was made."""
+        return str(self.request.get("note", ""))
+
+    @property
+    def header(self) -> dict[str, str]:
+        """The request's headers."""
+        return dict(self.request["headers"])
+
+    def body(self) -> bytes:
+        """Return the request's body in full length."""
+        if "body_b64" in self.request:
+            return base64.b64decode(self.request["body_b64"])
+        if "body_head" in self.request:
+            return full_body(self.request["body_head"], self.request["body_length"], self.header)
+        return str(self.request.get("body") or "").encode()
+
+
+def read_transcript(path: Path) -> list[Exchange]:
+    """Read all exchanges of a file, one a line."""
+    rows = (json.loads(line) for line in path.read_text(encoding="utf-8").splitlines())
+    return [Exchange(row["name"], row["request"], row["response"], row.get("replay", True)) for row in rows]
+
+
+def full_body(head: str, length: int, headers: Mapping[str, str]) -> bytes:
+    """Continue a body whose beginning alone was kept.
+
+    Args:
+        head: The beginning.
+        length: Bytes of the whole, as it was sent.
+        headers: The request's headers, which tell a compressed body.
+    """
+    if headers.get("Content-Encoding") == "gzip":
+        # The kept beginning is text and no longer unpacks: the same rows as in the uncompressed upload.
+        return gzip.compress(b"".join(numbered_rows("id,name,v", "{0},name{0},{0}", 300_000)), 1)
+    if re.search(r"(.)\1{99}\Z", head):
+        return _padded(head, length)
+    if "\n1,name1,1\n" in head:
+        return _numbered_twice(length)
+    return _repeated(head, length)
+
+
+def numbered_rows(header: str, row: str, count: int) -> Iterator[bytes]:
+    """Give a CSV header and rows that hold their own number."""
+    yield f"{header}\n".encode()
+    for number in range(count):
+        yield (row.format(number) + "\n").encode()
+
+
+def _padded(head: str, length: int) -> bytes:
+    """Repeat the last letter, inside the rows of a CSV or up to the end of a form."""
+    if head.startswith("q="):
+        tail = "%27%29+as+n&api_key="
+        key = re.search(r"api_key=([^&]*)", head)
+        missing = length - len(head) - len(tail) - 40
+        return (head + head[-1] * missing + tail + (key.group(1) if key else "")).encode()
+    header, first, _ = (head + "\n").split("\n", 2)
+    number, _, text = first.partition(",")
+    return _rows_of_letters(header, int(number), text[0], length)
+
+
+def _rows_of_letters(header: str, first: int, letter: str, length: int) -> bytes:
+    rows, size, number = [f"{header}\n"], len(header) + 1, first
+    while size < length:
+        row = f"{number},{letter * 1000}\n"
+        rows.append(row)
+        size += len(row)
+        number += 1
+    return "".join(rows).encode()[: length - 1] + b"\n"
+
+
+def _numbered_twice(length: int) -> bytes:
+    """Rows with their number; what is longer than one run of them repeats it and ends with a bad row."""
+    body = b"".join(numbered_rows("id,name,v", "{0},name{0},{0}", 300_000))
+    if length > len(body):
+        body += body.split(b"\n", 1)[1] + b"bad,x,1\n"
+    return body
+
+
+def _repeated(head: str, length: int) -> bytes:
+    """Repeat the line that the beginning ends with again and again."""
+    lines = head.split("\n")
+    repeated = lines[3] + "\n"
+    start = head[: head.index(repeated)]
+    count = (length - len(start)) // len(repeated)
+    return (start + repeated * count).encode()
+
+
+class Renames:
+    """Replaces names by others, in texts of any kind, also where they are hidden in a Basic header."""
+
+    def __init__(self, pairs: Mapping[str, str]) -> None:
+        self._pairs = dict(pairs)
+        alternatives = "|".join(re.escape(old) for old in sorted(pairs, key=len, reverse=True))
+        self._pattern = re.compile(alternatives or r"(?!)")
+
+    def text(self, text: str) -> str:
+        """Rename in a text."""
+        return self._pattern.sub(lambda match: self._pairs[match.group()], text)
+
+    def tree(self, value: Any) -> Any:
+        """Rename in all texts of parsed JSON."""
+        if isinstance(value, dict):
+            return {name: self._member(name, item) for name, item in value.items()}
+        if isinstance(value, list):
+            return [self.tree(item) for item in value]
+        return self.text(value) if isinstance(value, str) else value
+
+    def exchange(self, exchange: Exchange) -> Exchange:
+        """Rename in an exchange, its name excepted."""
+        return Exchange(
+            exchange.name, self.tree(exchange.request), self.tree(exchange.response), exchange.replay
+        )
+
+    def _member(self, name: str, item: Any) -> Any:
+        if name == "Authorization" and item.startswith("Basic "):
+            return "Basic " + self._basic(item.removeprefix("Basic "))
+        if name == "body_b64":
+            return self._base64(item)
+        return self.tree(item)
+
+    def _basic(self, encoded: str) -> str:
+        try:
+            decoded = base64.b64decode(encoded, validate=True).decode()
+        except ValueError:
+            return encoded
+        return base64.b64encode(self.text(decoded).encode()).decode()
+
+    def _base64(self, encoded: str) -> str:
+        """Rename in binary data; the new names must be as long as the old ones."""
+        data = base64.b64decode(encoded)
+        packed = data.startswith(b"\x1f\x8b")
+        if packed:
+            data = zlib.decompressobj(wbits=31).decompress(data)
+        for encoding in ("utf-8", "utf-16-le"):
+            for old, new in self._pairs.items():
+                data = data.replace(old.encode(encoding), new.encode(encoding))
+        return encoded if packed else base64.b64encode(data).decode()
