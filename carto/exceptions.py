@@ -300,7 +300,7 @@ def transport_error(error: Exception, hint: str = "") -> CartoException:
         holds no secret. Raise it outside of the ``except`` block, so that the
         original is not held as its context.
     """
-    if isinstance(error, urllib3.exceptions.HTTPError):
+    if isinstance(error, urllib3.exceptions.HTTPError) and not isinstance(error, requests_exceptions.RequestException):
         error = _as_requests_exception(error)
     response = getattr(error, "response", None)
     if isinstance(error, requests_exceptions.HTTPError) and response is not None:
