@@ -111,18 +111,18 @@ def _written_forms(character: str) -> str:
     """Give a pattern for all the ways in which servers and libraries write a character: each quotes others."""
     if character.isascii() and character.isalnum():
         return character
-    raw, code = character.encode("utf-8"), ord(character)
-    utf16 = character.encode("utf-16-be").hex()
+    raw, code = character.encode("utf-8", "surrogatepass"), ord(character)
+    utf16 = character.encode("utf-16-be", "surrogatepass").hex()
     forms = [
-        r"\\*" + re.escape(character),
         "".join(f"%(?:25)*(?i:{byte:02x})" for byte in raw),
         "".join(rf"\\+u(?i:{utf16[at:at + 4]})" for at in range(0, len(utf16), 4)),
-        f"&#0*{code};", f"&#[xX]0*(?i:{code:x});", re.escape(html.escape(character)),
+        f"&#0*{code};", f"&#[xX]0*(?i:{code:x});",
         re.escape(raw.decode("latin-1")),  # UTF-8 in an answer that does not say so
         "".join(rf"\\+x(?i:{byte:02x})" for byte in raw),
     ]
     if character == " ":
         forms.append(r"\+")
+    forms += [re.escape(html.escape(character)), r"\\*" + re.escape(character)]  # last: others begin like it
     return f"(?:{'|'.join(forms)})"
 
 

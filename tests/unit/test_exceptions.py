@@ -237,7 +237,7 @@ def test_other_statuses_are_no_rate_limit():
 @pytest.mark.parametrize(("header", "seconds"), [
     ("0", 0), ("7", 7), (" 7 ", 7), ("0.2", 1), ("7.0", 7), ("7.01", 8), ("007", 7), (None, None), ("", None),
     ("-1", None), ("-0.5", None), ("+7", None), ("1e3", None), ("soon", None), ("7 s", None), ("0x7", None),
-    ("٧", None), ("9" * 400, None), ("Fri, 99 Foo 2026 99:99:99 GMT", None), ("nan", None), ("inf", None),
+    ("\u0667", None), ("9" * 400, None), ("Fri, 99 Foo 2026 99:99:99 GMT", None), ("nan", None), ("inf", None),
     ("Thu, 01 Jan 1970 00:00:00 GMT", 0), ("Mon, 01 Jan 0001 00:00:00 +2300", 0),
 ])
 def test_retry_after(header, seconds):
