@@ -17,7 +17,7 @@ from carto.sandbox.endpoint import Call, Endpoint, Handler, account_routes, endp
 from carto.sandbox.errors import ApiError
 from carto.sandbox.state import ServerState
 
-MAX_PAYLOAD = 16 * 1024  # characters of the body, written as JSON
+MAX_PAYLOAD = 16 * 1024  # UTF-16 units of the body, written as JSON
 _ORDER = ("user", "status", "query", "created_at", "updated_at", "fallback_status", "failed_reason", "job_id")
 
 
@@ -88,7 +88,8 @@ def _sent_query(call: Call) -> Any:
     Raises:
         ApiError: 400, the body is too large.
     """
-    size = len(json.dumps(call.body, ensure_ascii=False, separators=(",", ":")))
+    body = json.dumps(call.body, ensure_ascii=False, separators=(",", ":"))
+    size = len(body.encode("utf-16-le", "surrogatepass")) // 2
     if size > MAX_PAYLOAD:
         raise ApiError(
             400,

@@ -6,6 +6,7 @@ list of queries, or a list in which each query, and the job as a whole, may have
 
 from __future__ import annotations
 
+import json
 import re
 import uuid
 from abc import ABC, abstractmethod
@@ -282,7 +283,7 @@ def new_job(user: str, query: Any) -> Job:
     created = now()
     document = {
         "user": user,
-        "query": query,
+        "query": json.loads(json.dumps(query), parse_constant=lambda _: None),  # JSON has no infinite numbers
         "job_id": str(uuid.uuid4()),
         "created_at": created,
         "updated_at": created,

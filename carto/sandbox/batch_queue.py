@@ -178,6 +178,8 @@ class BatchQueue:
             psycopg.OperationalError: The database can't be reached.
         """
         await asyncio.sleep(self._faults.job_delay_s(account.name))
+        if "\0" in query.text:  # PostgreSQL would be sent what stands before it
+            return 'invalid byte sequence for encoding "UTF8": 0x00'
         conninfo = account.conninfo(account.master_key, self._state.cluster_conninfo)
         connection = await psycopg.AsyncConnection.connect(conninfo, autocommit=True, client_encoding="utf8")
         try:

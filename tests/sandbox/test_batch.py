@@ -138,6 +138,12 @@ def test_unusual_queries_that_work(jobs: Jobs, query: str) -> None:
     assert jobs.run(query)["status"] == "done"
 
 
+def test_a_zero_byte_does_not_cut_the_query_short(jobs: Jobs) -> None:
+    job = jobs.run(note("x") + "\0 and more")
+    assert (job["status"], job["failed_reason"]) == ("failed", 'invalid byte sequence for encoding "UTF8": 0x00')
+    assert jobs.log() == []
+
+
 def test_several_statements_in_one_query(jobs: Jobs) -> None:
     assert jobs.run(f"{note('a')}; {note('b')}")["status"] == "done"
     assert jobs.log() == ["a", "b"]
@@ -208,6 +214,14 @@ def test_limits_of_time(jobs: Jobs, of_account: Callable[[str], Jobs]) -> None:
     assert of_account("hasty").run("select pg_sleep(20)")["failed_reason"] == reason
     job = jobs.run({"query": [{"query": "select pg_sleep(20)", "timeout": 100}]})
     assert job["query"]["query"][0]["failed_reason"] == reason
+
+
+@pytest.mark.parametrize("timeout", ["1e999", "-5", "true", '"1"', "null"])
+def test_a_limit_that_is_none_is_ignored(jobs: Jobs, timeout: str) -> None:
+    body = '{"query": {"query": [{"query": "select pg_sleep(0.01)", "timeout": TIMEOUT}]}}'
+    body = body.replace("TIMEOUT", timeout)
+    created = jobs.call("POST", data=body, headers={"Content-Type": "application/json"}).json()
+    assert jobs.until_ended(created["job_id"])["status"] == "done"
 
 
 def test_cancelling_stops_the_statement_in_postgresql(jobs: Jobs) -> None:
@@ -298,6 +312,8 @@ def test_at_most_16_kb_are_taken(jobs: Jobs) -> None:
     response = jobs.call("POST", json={"query": query_of(16385)})
     assert response.status_code == 400
     assert response.json()["error"][0].startswith("Your payload is too large: 16385 bytes.")
+    emoji = jobs.call("POST", json={"query": f"select '{'😀' * 8190}'"})
+    assert emoji.json()["error"][0].startswith("Your payload is too large: 16401 bytes.")
 
 
 NO_SQL = "You must indicate a valid SQL"
