@@ -133,8 +133,7 @@ class ListJob(Job):
     def prepare(self) -> None:
         """Make objects of the texts. Objects are kept as they came; without a status, the server never runs them."""
         self.document["query"] = [
-            {"query": part, "status": PENDING} if isinstance(part, str) else part
-            for part in self.document["query"]
+            {"query": part, "status": PENDING} if isinstance(part, str) else part for part in self.document["query"]
         ]
 
     def next_query(self) -> Query | None:

@@ -42,9 +42,7 @@ class JobStore:
         await self._connection.execute(_CREATE_TABLE)
 
     async def _create_database(self) -> None:
-        async with await psycopg.AsyncConnection.connect(
-            self._state.options.conninfo, autocommit=True
-        ) as connection:
+        async with await psycopg.AsyncConnection.connect(self._state.options.conninfo, autocommit=True) as connection:
             known = await connection.execute("SELECT FROM pg_database WHERE datname = %s", [CONTROL_DATABASE])
             if known.rowcount == 0:
                 create = sql.SQL("CREATE DATABASE {}").format(sql.Identifier(CONTROL_DATABASE))

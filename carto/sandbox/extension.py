@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 import psycopg
@@ -27,8 +28,7 @@ def install(connection: psycopg.Connection, owner_role: str, public_role: str) -
     """
     with connection.transaction():
         connection.execute("SET LOCAL client_min_messages = warning")
-        connection.execute("CREATE EXTENSION IF NOT EXISTS postgis")
-        _create_raster_type(connection)
+        create_postgis(connection)
         connection.execute("CREATE SCHEMA IF NOT EXISTS cartodb")
         connection.execute("GRANT USAGE ON SCHEMA cartodb TO PUBLIC")
         connection.execute(sql.SQL("SET LOCAL search_path = {}").format(_search_path(connection)))
@@ -39,11 +39,20 @@ def install(connection: psycopg.Connection, owner_role: str, public_role: str) -
             _reserve(connection, function, owner_role)
 
 
-def _create_raster_type(connection: psycopg.Connection) -> None:
-    """Add PostGIS's rasters, which CARTO's databases have; not every server ships them."""
+def create_postgis(connection: psycopg.Connection) -> None:
+    """Create PostGIS, with the rasters that CARTO's databases have; not every server ships these, or lets us.
+
+    Args:
+        connection: A connection to the database, as a role that may create extensions.
+
+    Raises:
+        psycopg.Error: PostGIS is not installed, or the role may not create it.
+    """
+    connection.execute("CREATE EXTENSION IF NOT EXISTS postgis")
     available = connection.execute("SELECT FROM pg_available_extensions WHERE name = 'postgis_raster'")
     if available.rowcount:
-        connection.execute("CREATE EXTENSION IF NOT EXISTS postgis_raster")
+        with suppress(psycopg.errors.InsufficientPrivilege), connection.transaction():
+            connection.execute("CREATE EXTENSION IF NOT EXISTS postgis_raster")
 
 
 def _search_path(connection: psycopg.Connection) -> sql.Composed:

@@ -88,9 +88,7 @@ async def _error_tail(fault: Fault, app: ASGIApp, scope: Scope, receive: Receive
     await _end_early(tail, fault, app, scope, receive, send)
 
 
-async def _end_early(
-    tail: bytes, fault: Fault, app: ASGIApp, scope: Scope, receive: Receive, send: Send
-) -> None:
+async def _end_early(tail: bytes, fault: Fault, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
     async def end(_rest: Message) -> bool:
         await send({"type": "http.response.body", "body": tail})
         return False

@@ -14,8 +14,8 @@ path contains ``path`` and whose verb is ``method``; what is left out matches ev
 - ``error_tail``: the answer of COPY TO breaks off after ``bytes`` bytes and ends with an error in JSON.
 - ``slow_job``: a batch query is not begun until ``seconds`` seconds after it is said to be running.
 
-Without ``bytes`` half of the first piece of the body goes. With ``"execute": true`` the first three kinds do carry
-the request out, and only withhold the answer.
+Without ``bytes`` half of the first piece of the body goes. With ``"execute": true`` the first three kinds do have
+the request carried out, and only withhold the answer.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import Scope
 
-REQUEST_KINDS = (
-    "unavailable", "html", "reset", "reset_in_body", "stall", "stall_in_body", "truncate", "error_tail",
-)  # fmt: skip
+WITHHOLDING_KINDS = ("unavailable", "html", "reset")
+COPY_TO_KINDS = ("truncate", "error_tail")
+REQUEST_KINDS = (*WITHHOLDING_KINDS, "reset_in_body", "stall", "stall_in_body", *COPY_TO_KINDS)
 SLOW_JOB = "slow_job"
 KINDS = (*REQUEST_KINDS, SLOW_JOB)
 ADMIN_PATH = "/sandbox/faults"
@@ -95,15 +95,26 @@ def fault_from_dict(entry: Any) -> Fault:
     """
     if not isinstance(entry, dict) or entry.get("kind") not in KINDS:
         raise ValueError(f"A fault is a JSON object whose 'kind' is one of: {', '.join(KINDS)}")
+    _check_names_and_types(entry)
+    if entry["kind"] in COPY_TO_KINDS:
+        entry = {"path": COPY_TO_PATH, **entry}
+    fault = Fault(**entry)
+    if fault.execute and fault.kind not in WITHHOLDING_KINDS:
+        raise ValueError(f"Only {', '.join(WITHHOLDING_KINDS)} know 'execute'")
+    if fault.count is not None and fault.count < 1:
+        raise ValueError("The 'count' of a fault is at least 1; null is without end")
+    if fault.seconds < 0 or (fault.bytes or 0) < 0:
+        raise ValueError("The 'seconds' and 'bytes' of a fault are not below 0")
+    return fault
+
+
+def _check_names_and_types(entry: dict[str, Any]) -> None:
     types = {field.name: str(field.type) for field in fields(Fault) if field.name != "id"}
     for name, value in entry.items():
         if name not in types:
             raise ValueError(f"A fault has no {name!r}; it has: {', '.join(types)}")
         if not _has_type(value, types[name]):
             raise ValueError(f"The {name!r} of a fault is of type {types[name]}, not {value!r}")
-    if entry["kind"] in ("truncate", "error_tail"):
-        entry = {"path": COPY_TO_PATH, **entry}
-    return Fault(**entry)
 
 
 def _has_type(value: Any, annotation: str) -> bool:

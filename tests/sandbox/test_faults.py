@@ -220,6 +220,10 @@ def test_a_fault_without_a_count_stays_until_it_is_deleted(client: Client) -> No
         ({"kind": "stall", "seconds": "1"}, "'seconds' of a fault is of type float"),
         ({"kind": "stall", "count": True}, "'count' of a fault is of type int | None"),
         ({"kind": "stall", "id": 5}, "no 'id'"),
+        ({"kind": "stall", "execute": True}, "Only unavailable, html, reset know 'execute'"),
+        ({"kind": "stall", "count": 0}, "at least 1"),
+        ({"kind": "stall", "seconds": -1}, "not below 0"),
+        ({"kind": "truncate", "bytes": -1}, "not below 0"),
     ],
 )
 def test_descriptions_that_make_no_sense(client: Client, description: Any, words: str) -> None:
