@@ -74,8 +74,10 @@ class Sandbox:
         data_dir: Directory that keeps the data from one start to the next; by default everything is
             temporary. One sandbox at a time can use it.
         database_url: An existing PostgreSQL server, used instead of a private one, such as
-            ``postgresql://me:secret@host/postgres``. Its role must be a superuser, or may create roles,
-            databases and the extension PostGIS. What is created there stays when the sandbox stops.
+            ``postgresql://me:secret@host/postgres``. Its role must be a superuser, or what a managed service
+            gives instead: it creates roles, databases, PostGIS and event triggers. What is created there (the
+            roles and databases ``cartodb_user_*``, the role ``publicuser``, the database ``carto_sandbox``)
+            stays when the sandbox stops.
         accounts: Accounts to serve: a JSON file ``{"accounts": [...]}``, or that list itself. The default
             is one account, ``demo``. See `carto.sandbox.accounts` for the fields.
         verbose: Write every request and the server's messages to standard error.

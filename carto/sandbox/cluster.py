@@ -14,6 +14,7 @@ from pathlib import Path
 import psycopg
 
 from carto.sandbox import SandboxError
+from carto.sandbox.extension import create_postgis
 from carto.sandbox.postgres_programs import Programs, find_programs
 from carto.sandbox.run_directory import RunDirectory
 from carto.sandbox.server_account import give_to_server_account, server_account, server_may_enter
@@ -24,12 +25,14 @@ LOCK_TIMEOUT_S = 3.0
 SETTINGS = {
     "listen_addresses": "",
     "max_connections": "100",
-    "shared_buffers": "32MB",
+    "shared_buffers": "64MB",
     "wal_level": "minimal",
     "max_wal_senders": "0",
     "timezone": "UTC",
     "log_timezone": "UTC",
     "logging_collector": "off",
+    "log_min_messages": "log",  # the errors of statements go to their callers
+    "log_checkpoints": "off",
     "jit": "off",
 }
 TEMPORARY_SETTINGS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
@@ -82,7 +85,7 @@ class Cluster:
         """
         with self._connect_when_ready() as connection:
             try:
-                connection.execute("CREATE EXTENSION IF NOT EXISTS postgis")
+                create_postgis(connection)
             except psycopg.Error as error:
                 raise SandboxError(f"PostGIS cannot be used: {error}") from error
 

@@ -65,14 +65,15 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 def _accounts(given: str | list[dict[str, Any]] | None, data_dir: Path | None) -> list[Account]:
+    if given is None:
+        return [demo_account(_kept_key(data_dir) if data_dir else None)]
     try:
-        if isinstance(given, str):
-            return load_accounts(given)
-        if given:
-            return [account_from_dict(entry) for entry in given]
+        accounts = load_accounts(given) if isinstance(given, str) else [account_from_dict(each) for each in given]
     except (OSError, KeyError, TypeError, ValueError) as error:
-        raise SandboxError(f"The accounts cannot be used: {error!r}") from error
-    return [demo_account(_kept_key(data_dir) if data_dir else None)]
+        raise SandboxError(f"The accounts cannot be used: {type(error).__name__}: {error}") from error
+    if not accounts:
+        raise SandboxError("The accounts cannot be used: there is none")
+    return accounts
 
 
 def _kept_key(data_dir: Path) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shlex
@@ -147,6 +148,7 @@ def read_settings(process: subprocess.Popen[str]) -> dict[str, str]:
 
 
 def test_is_ready_within_five_seconds_and_leaves_nothing(own_tmp: Path) -> None:
+    files_before = len(os.listdir("/proc/self/fd"))
     started = time.monotonic()
     with Sandbox() as sandbox:
         elapsed = time.monotonic() - started
@@ -158,6 +160,7 @@ def test_is_ready_within_five_seconds_and_leaves_nothing(own_tmp: Path) -> None:
     # stop() returns only when everything is gone: nothing to wait for here.
     assert not living(processes)
     assert not list(own_tmp.iterdir())
+    assert len(os.listdir("/proc/self/fd")) == files_before
     with pytest.raises(requests.ConnectionError):
         requests.get(address, timeout=5)
     assert elapsed < 5
@@ -312,8 +315,11 @@ def test_a_data_directory_is_kept(data_dir: Path, own_tmp: Path) -> None:
 def test_a_data_directory_survives_a_crash(data_dir: Path, own_tmp: Path) -> None:
     with Sandbox(data_dir=data_dir) as sandbox:
         query(sandbox.base_url, sandbox.api_key, "CREATE TABLE kept AS SELECT 7 AS n")
-        for pid, _ in descendants(os.getpid()):
-            os.kill(pid, signal.SIGKILL)
+        processes = descendants(os.getpid())
+        for pid, _ in processes:
+            with contextlib.suppress(ProcessLookupError):  # the others end with PostgreSQL's first process
+                os.kill(pid, signal.SIGKILL)
+        assert wait_until(lambda: not living(processes))
     lock = data_dir / "cluster" / "data" / "postmaster.pid"
     left_over = lock.read_text().splitlines()
     # After a reboot, its process id can be that of any other program.
@@ -523,14 +529,45 @@ def test_a_given_port_is_used(own_tmp: Path) -> None:
         assert f":{port}/" in sandbox.base_url
 
 
-def test_accounts_that_make_no_sense_are_refused(own_tmp: Path) -> None:
-    file = own_tmp.parent / f"{own_tmp.name}.json"
-    file.write_text('{"accounts": [{"keys": []}]}')
-    try:
-        with pytest.raises(SandboxError, match="name"):
-            Sandbox(accounts=file).start()
-    finally:
-        file.unlink()
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ('{"accounts": [{"keys": []}]}', "KeyError: 'name'"),
+        ('{"accounts": []}', "there is none"),
+        ("{", "JSONDecodeError"),
+        (None, "No such file or directory: .*accounts.json"),
+    ],
+)
+def test_accounts_that_make_no_sense_are_refused(
+    content: str | None, message: str, own_tmp: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "accounts.json"
+    if content is not None:
+        file.write_text(content)
+    with pytest.raises(SandboxError, match=f"accounts cannot be used: .*{message}"):
+        Sandbox(accounts=file).start()
+    assert not list(own_tmp.iterdir())
+
+
+def test_a_list_of_accounts_that_makes_no_sense_is_refused(own_tmp: Path) -> None:
     with pytest.raises(SandboxError, match="exactly one key of type 'master'"):
         Sandbox(accounts=[{"name": "ann", "keys": []}]).start()
-    assert not list(own_tmp.iterdir())
+
+
+def test_a_data_directory_that_cannot_be_made_is_named(own_tmp: Path) -> None:
+    with pytest.raises(SandboxError, match="No such file or directory: '/proc/nowhere'"):
+        Sandbox(data_dir="/proc/nowhere").start()
+
+
+def test_a_data_directory_that_may_not_be_entered_is_named(own_tmp: Path) -> None:
+    private = own_tmp / "private"
+    # Root may enter every directory, but its PostgreSQL runs as somebody else.
+    root = os.geteuid() == 0
+    mode, message = (0o700, r"runs as the user \w+, who may not enter") if root else (0, "Permission denied")
+    private.mkdir()
+    private.chmod(mode)
+    try:
+        with pytest.raises(SandboxError, match=f"{message}.*{private}/data"):
+            Sandbox(data_dir=private / "data").start()
+    finally:
+        private.chmod(0o700)
