@@ -236,6 +236,8 @@ def _provision_roles(admin: psycopg.Connection, account: Account) -> None:
         role = sql.Identifier(key.role)
         if not admin.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [key.role]).fetchone():
             admin.execute(sql.SQL("CREATE ROLE {}").format(role))
+        if key.type == "regular":  # what everybody may read, a regular key may read
+            admin.execute(sql.SQL("GRANT {} TO {}").format(sql.Identifier(PUBLIC_ROLE), role))
         log_in = sql.SQL("LOGIN" if account.can_log_in or key.role == PUBLIC_ROLE else "NOLOGIN")
         admin.execute(sql.SQL("ALTER ROLE {} {} PASSWORD {}").format(role, log_in, sql.Literal(key.password)))
 

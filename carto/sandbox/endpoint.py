@@ -119,8 +119,12 @@ def _count(state: ServerState, account: Account, group: str, headers: dict[str, 
 
 def json_response(content: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     """Answer with compact JSON, as Express writes it."""
-    text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
-    return Response(text.encode("utf-8", "replace"), status, headers, "application/json; charset=utf-8")
+    return Response(json_text(content).encode(), status, headers, "application/json; charset=utf-8")
+
+
+def json_text(content: Any) -> str:
+    """Write compact JSON, with no surrogates that UTF-8 has no form for."""
+    return parameters.well_formed(json.dumps(content, ensure_ascii=False, separators=(",", ":")))
 
 
 def error_response(error: ApiError, headers: dict[str, str], query: dict[str, Any]) -> Response:
@@ -136,11 +140,10 @@ def error_response(error: ApiError, headers: dict[str, str], query: dict[str, An
     if not callback:
         return json_response(error.body(), error.status, headers)
     function = "".join(c for c in parameters.js_string(callback) if c.isalnum() or c in "[]$_.")
-    text = json.dumps(error.body(), ensure_ascii=False, separators=(",", ":"))
-    text = text.replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+    text = json_text(error.body()).replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
     script = f"/**/ typeof {function} === 'function' && {function}({text});"
     headers["X-Content-Type-Options"] = "nosniff"
-    return Response(script.encode("utf-8", "replace"), 200, headers, "text/javascript; charset=utf-8")
+    return Response(script.encode(), 200, headers, "text/javascript; charset=utf-8")
 
 
 def account_routes(path: str, answer: Endpoint, methods: list[str]) -> list[Route]:

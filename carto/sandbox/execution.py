@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import AsyncIterator
 
 import psycopg
 from psycopg.errors import Diagnostic
-from psycopg.pq import DiagnosticField, ExecStatus
+from psycopg.pq import ExecStatus
 from psycopg.pq.abc import PGconn, PGresult
 
+from carto.sandbox import libpq
 from carto.sandbox.errors import ApiError, sql_error
 from carto.sandbox.node_types import Column
 
@@ -44,9 +44,9 @@ class Execution:
         pgconn = self._connection.pgconn
         self._connection.add_notice_handler(self._note)
         try:
-            pgconn.send_query(_without_nul(self._sql))
+            pgconn.send_query(encoded(self._sql))
             pgconn.set_single_row_mode()
-            await flush(pgconn)
+            await libpq.flush(pgconn)
             async for batch in self._read(pgconn):
                 yield batch
         except psycopg.OperationalError as error:
@@ -66,7 +66,7 @@ class Execution:
                 if batch:
                     yield batch
                     batch = []
-                await until_ready(pgconn)
+                await libpq.until_ready(pgconn)
             result = pgconn.get_result()
             if batch and (result is None or not self._belongs_to_batch(result)):
                 yield batch
@@ -84,13 +84,12 @@ class Execution:
         if result.status == ExecStatus.SINGLE_TUPLE:
             return True
         if result.status == ExecStatus.FATAL_ERROR:
-            raise error_of(result)
+            raise libpq.error_of(result)
         if result.status == ExecStatus.COPY_IN:
             pgconn.put_copy_end(b"No source stream defined")
-            await flush(pgconn)
+            await libpq.flush(pgconn)
         elif result.status == ExecStatus.COPY_OUT:
-            async for _ in copy_data(pgconn):
-                pass
+            await libpq.skip_copy_out(pgconn)
         elif result.status in (ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK):
             counted = _ROW_COUNT.search(result.command_status or b"")
             self.row_count = int(counted.group(1)) if counted else None
@@ -115,68 +114,12 @@ def columns_of(result: PGresult) -> list[Column]:
     ]
 
 
-def error_of(result: PGresult) -> ApiError:
-    """Make the API's error of PostgreSQL's."""
+def encoded(sql: str) -> bytes:
+    """Encode SQL for PostgreSQL, whose protocol has no room for NUL.
 
-    def field(which: DiagnosticField) -> str:
-        return (result.error_field(which) or b"").decode("utf-8", "replace")
-
-    message = field(DiagnosticField.MESSAGE_PRIMARY) or result.error_message.decode("utf-8", "replace").strip()
-    return sql_error(message, field(DiagnosticField.MESSAGE_DETAIL), field(DiagnosticField.MESSAGE_HINT))
-
-
-async def copy_data(pgconn: PGconn) -> AsyncIterator[memoryview]:
-    """Give the data of a COPY TO piece by piece until its end."""
-    while True:
-        length, data = pgconn.get_copy_data(1)
-        if length > 0:
-            yield data
-        elif length == 0:
-            await until_readable(pgconn)
-            pgconn.consume_input()
-        else:
-            return
-
-
-async def flush(pgconn: PGconn) -> None:
-    """Send what libpq still holds, reading what the server says meanwhile."""
-    while pgconn.flush():
-        await _until(pgconn.socket, reading=True, writing=True)
-        pgconn.consume_input()
-
-
-async def until_ready(pgconn: PGconn) -> None:
-    """Wait until the next result can be taken without blocking."""
-    while pgconn.is_busy():
-        await until_readable(pgconn)
-        pgconn.consume_input()
-
-
-async def until_readable(pgconn: PGconn) -> None:
-    """Wait until PostgreSQL has sent something."""
-    await _until(pgconn.socket, reading=True)
-
-
-async def _until(socket: int, reading: bool = False, writing: bool = False) -> None:
-    loop = asyncio.get_running_loop()
-    ready: asyncio.Future[None] = loop.create_future()
-
-    def wake() -> None:
-        if not ready.done():
-            ready.set_result(None)
-
-    try:
-        if reading:
-            loop.add_reader(socket, wake)
-        if writing:
-            loop.add_writer(socket, wake)
-        await ready
-    finally:
-        loop.remove_reader(socket)
-        loop.remove_writer(socket)
-
-
-def _without_nul(sql: str) -> bytes:
+    Raises:
+        ApiError: 400, there is one.
+    """
     if "\0" in sql:
         raise ApiError(400, "invalid message format")
     return sql.encode()

@@ -221,7 +221,7 @@ class _ArrayReader:
 
 
 _PLAIN_DECIMAL = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d{0,5}[1-9])?\Z")
-_EXACT_LENGTH = 16  # 15 digits, which every double keeps, and the point
+_EXACT_LENGTH = 15  # digits that every double keeps
 _DOUBLES = (20, 700, 701, 1700)  # int8, float4, float8, numeric
 _INTEGERS = (21, 23, 26)  # int2, int4, oid
 _PARSERS: dict[int, Callable[[str], Any]] = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import unquote_to_bytes
 
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
@@ -15,6 +15,7 @@ from starlette.requests import Request
 from carto.sandbox.errors import ApiError
 
 MAX_MULTIPART_FIELD = 1 << 30  # bytes
+_BAD_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _LEADING_INTEGER = re.compile(r"\s*([+-]?\d+)")
 
 
@@ -44,7 +45,22 @@ def well_formed(text: str) -> str:
 
 def query_parameters(request: Request) -> dict[str, Any]:
     """Return the parameters of the URL; one given twice becomes a list."""
-    return _gather(request.query_params.multi_items())
+    return _gather(_decoded_pairs(request.scope["query_string"].decode("latin-1")))
+
+
+def _decoded_pairs(text: str) -> list[tuple[str, str]]:
+    pairs = (part.partition("=") for part in text.split("&") if part)
+    return [(_decoded(name), _decoded(value)) for name, _, value in pairs]
+
+
+def _decoded(text: str) -> str:
+    """Undo percent encoding as the qs package does, which leaves alone what is not well encoded."""
+    if _BAD_PERCENT.search(text):
+        return text
+    try:
+        return unquote_to_bytes(text.replace("+", " ")).decode()
+    except UnicodeDecodeError:
+        return text
 
 
 def _gather(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -69,7 +85,7 @@ async def body_parameters(request: Request) -> dict[str, Any]:
         return {}
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == "application/x-www-form-urlencoded":
-        return _gather(parse_qsl((await request.body()).decode("utf-8", "replace"), keep_blank_values=True))
+        return _gather(_decoded_pairs((await request.body()).decode("utf-8", "replace")))
     if kind == "application/json":
         return _json_parameters((await request.body()).decode("utf-8", "replace"))
     if kind == "multipart/form-data":

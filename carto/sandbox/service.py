@@ -16,7 +16,7 @@ import uvicorn
 from carto.sandbox import SandboxError
 from carto.sandbox.accounts import Account, account_from_dict, demo_account, load_accounts, provision
 from carto.sandbox.cluster import Cluster
-from carto.sandbox.fault_middleware import HttpProtocol
+from carto.sandbox.node_http import NodeHttpProtocol
 from carto.sandbox.run_directory import RunDirectory
 from carto.sandbox.server import ServerOptions, create_app
 
@@ -47,7 +47,7 @@ def run(options: Options, keep_open: int, report: Report) -> None:
         files = data_dir or run_directory.path
         config = uvicorn.Config(
             create_app(ServerOptions(accounts, conninfo, files, options["verbose"])),
-            http=HttpProtocol,
+            http=NodeHttpProtocol,
             log_config=None,
             access_log=options["verbose"],
             timeout_graceful_shutdown=GRACE_PERIOD_S,

@@ -71,7 +71,7 @@ def _framed(exchange: Exchange, body: bytes) -> list[bytes]:
     if "pipelined" in exchange.note:
         return [b"\r\n", body]
     recorded = exchange.header.get("Content-Length")
-    if recorded is None:
+    if recorded is None and not body:
         return [b"\r\n"]
     length = recorded if is_raw else str(len(body))
     return [f"Content-Length: {length}\r\n\r\n".encode(), body]
