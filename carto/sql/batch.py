@@ -230,14 +230,11 @@ def _state(job: dict[str, Any]) -> jobs.JobState:
 
 
 def _failed_reason(job: dict[str, Any]) -> str | None:
-    """Find the reason of the job, else of its first part that has one: fallback jobs fail without one of their own."""
-    if job.get("failed_reason"):
-        return str(job["failed_reason"])
+    """Find the reason of the first part that has one, else the job's: fallback jobs fail without one of their own."""
     query = job.get("query")
     parts = query.get("query") if isinstance(query, dict) else query
-    if not isinstance(parts, list):
-        return None
-    for number, part in enumerate(parts, start=1):
+    for number, part in enumerate(parts if isinstance(parts, list) else (), start=1):
         if isinstance(part, dict) and part.get("failed_reason"):
-            return f"{part['failed_reason']} (query {number} of {len(parts)})"
-    return None
+            return f"{part['failed_reason']} (query {number})"
+    reason = job.get("failed_reason")
+    return None if reason is None else str(reason)

@@ -97,9 +97,10 @@ def test_every_other_end_raises(batch, status):
 @pytest.mark.parametrize(("query", "top", "reason"), [
     ("select 1/0", {"failed_reason": "division by zero"}, "division by zero"),
     ([{"query": "a", "status": "done"}, {"query": "b", "status": "failed", "failed_reason": "no b"}], {},
-     "no b (query 2 of 2)"),
+     "no b (query 2)"),
     ({"query": [{"query": "a", "status": "failed", "failed_reason": "no a"}, {"query": "b", "status": "skipped"}]}, {},
-     "no a (query 1 of 2)"),
+     "no a (query 1)"),
+    ([{"query": "a", "status": "failed", "failed_reason": "no a"}], {"failed_reason": "no a"}, "no a (query 1)"),
     ("select 1", {}, None),
 ])
 @responses.activate
