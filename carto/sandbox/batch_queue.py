@@ -15,6 +15,7 @@ from carto.sandbox.accounts import Account
 from carto.sandbox.batch_jobs import Job, JobError, Query
 from carto.sandbox.batch_store import JobStore
 from carto.sandbox.faults import Faults
+from carto.sandbox.parameters import well_formed
 from carto.sandbox.state import ServerState
 
 MAX_QUEUED_JOBS = 64  # for each account
@@ -179,14 +180,14 @@ class BatchQueue:
         """
         await asyncio.sleep(self._faults.job_delay_s(account.name))
         if "\0" in query.text:  # PostgreSQL would be sent what stands before it
-            return 'invalid byte sequence for encoding "UTF8": 0x00'
+            return "invalid message format"
         conninfo = account.conninfo(account.master_key, self._state.cluster_conninfo)
         connection = await psycopg.AsyncConnection.connect(conninfo, autocommit=True, client_encoding="utf8")
         try:
             await connection.execute(
                 "SELECT set_config('statement_timeout', %s, false)", [str(_timeout_ms(account, query))]
             )
-            await connection.execute(query.text.encode("utf-8", "replace"))
+            await connection.execute(well_formed(query.text).encode())
         except psycopg.Error as error:
             return error.diag.message_primary or str(error)
         finally:
