@@ -252,7 +252,6 @@ def _array_text(values: list[Any], types: set[str], dimensions: int = 1) -> str:
     if dimensions > MAX_DIMENSIONS:
         raise CartoUsageException(f"lists are nested more than {MAX_DIMENSIONS} deep, which no array can be")
     texts: list[str] = []
-    delimiter = ","
     for value in values:
         element = _element(value)
         if element is None:
@@ -262,7 +261,7 @@ def _array_text(values: list[Any], types: set[str], dimensions: int = 1) -> str:
         else:
             types.add(element.type_name)
             texts.append(_array_element(element.text))
-            delimiter = ":" if element.type_name == "geometry" else ","  # PostGIS chose its own
+    delimiter = ":" if "geometry" in types else ","  # PostGIS chose its own
     return "{" + delimiter.join(texts) + "}"
 
 

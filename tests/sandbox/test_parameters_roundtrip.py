@@ -299,6 +299,7 @@ def test_geometries(ask: Ask, geojson: dict[str, Any], srid: int) -> None:
     same = "ST_AsEWKB(%s) = ST_AsEWKB(ST_SetSRID(ST_GeomFromGeoJSON(%s), %s))"
     assert ask(f"SELECT {same}", [shape, json.dumps(geojson), srid]) == "true"
     assert ask("SELECT ST_SRID((%s)[2])", [[shape, shape]]) == str(srid)
+    assert ask("SELECT ST_SRID((%s)[2][1])", [[[None], [shape]]]) == str(srid)
 
 
 def test_an_empty_point(ask: Ask) -> None:

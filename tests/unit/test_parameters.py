@@ -209,6 +209,7 @@ def test_literal(value: Any, expected: str) -> None:
     ([[1, 2], [3, 4]], "'{{1,2},{3,4}}'::int4[]"),
     ([["a"], [None]], "'{{a},{NULL}}'"),
     ([POINT, POINT], f"'{{{POINT_EWKB}:{POINT_EWKB}}}'::geometry[]"),
+    ([[POINT], [None]], f"'{{{{{POINT_EWKB}}}:{{NULL}}}}'::geometry[]"),
     ([{"a": 1}], " E'{\"{\\\\\"a\\\\\": 1}\"}'::jsonb[]"),
     ([Plain.RED, "x"], "'{RED,x}'"),
 ])
