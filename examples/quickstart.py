@@ -97,7 +97,7 @@ def tour(auth_client: APIKeyAuthClient, result: Path) -> list[Step]:
     sql.send(CREATE_CITIES)
     loaded, loading = timed(lambda: copy.copyfrom_file_path(LOAD_CITIES, str(CITIES_FILE)))
 
-    vienna = {"longitude": 16.37, "latitude": 48.21, "radius_km": 1000}
+    vienna = {"longitude": 16.37, "latitude": 48.21, "radius_km": 900}
     nearby, asking = timed(lambda: sql.send(NEARBY, params=vienna)["rows"])
     print_cities(nearby)
 
@@ -130,7 +130,7 @@ def count_rows(path: Path) -> int:
 
 def print_cities(cities: list[dict[str, Any]]) -> None:
     """Print the cities near Vienna with their distances."""
-    print("Within 1,000 km of Vienna:")
+    print("Within 900 km of Vienna:")
     print("  " + ", ".join(f"{city['name']} {city['km']:.0f} km" for city in cities), end="\n\n")
 
 
