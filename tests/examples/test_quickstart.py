@@ -110,7 +110,7 @@ def test_the_cities_near_vienna_are_those_within_the_distance(printed: str) -> N
     distances = {name: _km_between(VIENNA, point) for name, point in _cities().items()}
     assert not [km for km in distances.values() if km == _about(900)], "too close to the limit to be sure"
     near = {name: _about(km) for name, km in distances.items() if km < 900}
-    listed = re.findall(r"(\S[^,]*?) (\d+) km", printed.splitlines()[1].strip())
+    listed = re.findall(r"(\w[^,]*?) (\d+) km", printed.splitlines()[1])
     assert {name: int(km) for name, km in listed} == near
     assert [int(km) for _, km in listed] == sorted(int(km) for _, km in listed)
     assert _steps(printed)["query with parameters"][0] == len(near)
