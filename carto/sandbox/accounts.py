@@ -232,7 +232,7 @@ def provision(admin_conninfo: str, accounts: list[Account]) -> None:
 
 
 def _provision_roles(admin: psycopg.Connection, account: Account) -> None:
-    for key in account.keys:
+    for key in sorted(account.keys, key=lambda key: key.type != "default"):  # the others are granted its role
         role = sql.Identifier(key.role)
         if not admin.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [key.role]).fetchone():
             admin.execute(sql.SQL("CREATE ROLE {}").format(role))
