@@ -113,7 +113,7 @@ class DateTimeField(_ConvertedField, pyrestcli_fields.DateTimeField):
         """Tell whether an item is not a text."""
         return not isinstance(item, str)
 
-    def convert(self, instance: Any, item: Any) -> datetime:  # noqa: ARG002  # one signature for all fields
+    def convert(self, instance: Any, item: Any) -> datetime:
         """Parse a text."""
         return parse_datetime(item)
 

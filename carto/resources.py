@@ -31,6 +31,7 @@ from pyrestcli.fields import Field as PyrestcliField
 from requests import Response
 
 from carto.auth import SendsRequests, data_of, send_with
+from carto.display import Listing
 from carto.exceptions import CartoInvalidResponseException, CartoUsageException
 from carto.paginators import PAGE_SIZE, CartoPaginator, items_of
 
@@ -322,7 +323,7 @@ class Manager(_Connected, pyrestcli_resources.Manager, Generic[R]):
         Returns:
             The whole list.
         """
-        return list(self.iterate(**search_args))
+        return Listing(self.iterate(**search_args))
 
     def all(self) -> list[R]:
         """Read all resources.

@@ -61,7 +61,7 @@ class ResponseStream(io.RawIOBase):
         self._block = memoryview(b"")
         return b"".join(rest)
 
-    def peek(self, size: int = 0, /) -> memoryview:  # noqa: ARG002  # the signature is that of io's own peek
+    def peek(self, size: int = 0, /) -> memoryview:
         """Look at what comes next, without taking it; this is what makes reading by lines fast."""
         return self._current_block()
 

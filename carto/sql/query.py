@@ -88,8 +88,8 @@ class SQLClient:
             method, place = "post", "data"
         else:
             method, place = "get", "params"
-        response = send_with(self.auth_client, self.api_url, method, timeout=wait, idempotent=idempotent,
-                             **{place: fields})
+        content: dict[str, Any] = {place: fields}
+        response = send_with(self.auth_client, self.api_url, method, timeout=wait, idempotent=idempotent, **content)
         return self._read(response, query, parse_json, format)
 
     def iterate(self, sql: str, params: Params | None = None, *,

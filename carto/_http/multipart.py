@@ -1,0 +1,58 @@
+"""Send one file as a form, as a stream: requests would build the whole body in memory."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from typing import Any
+
+from carto._http.streams import Report, UploadBody
+
+
+class FileForm(UploadBody):
+    """A multipart/form-data body with one file in it.
+
+    Args:
+        name: The name of the form's field.
+        filename: The name of the file; the server reads its format from the extension.
+        source: See `UploadBody`.
+        report: Called with the bytes sent, and with the size of the body where it is known.
+
+    Attributes:
+        content_type: The header that goes with the body.
+    """
+
+    def __init__(self, name: str, filename: str, source: Any, report: Report | None = None) -> None:
+        super().__init__(source, report=report)
+        boundary = secrets.token_hex(16)
+        self.content_type = f"multipart/form-data; boundary={boundary}"
+        self._head = (f"--{boundary}\r\n"
+                      f'Content-Disposition: form-data; name="{_quoted(name)}"; filename="{_quoted(filename)}"\r\n'
+                      "Content-Type: application/octet-stream\r\n\r\n").encode()
+        self._tail = f"\r\n--{boundary}--\r\n".encode()
+
+    def size(self) -> int | None:
+        """Tell the size of the whole form, or None where that of the file is not known."""
+        size = super().size()
+        return None if size is None else len(self._head) + size + len(self._tail)
+
+    def __len__(self) -> int:
+        """Tell the size, so that it is sent as Content-Length: proxies refuse forms without one.
+
+        Raises:
+            TypeError: It cannot be known; requests then sends the body in chunks.
+        """
+        size = self.size()
+        if size is None:
+            raise TypeError("the size of this file is not known")
+        return size
+
+    def _pieces(self) -> Iterator[bytes]:
+        yield self._head
+        yield from super()._pieces()
+        yield self._tail
+
+
+def _quoted(text: str) -> str:
+    """Write a name as browsers do."""
+    return text.replace('"', "%22").replace("\r", "%0D").replace("\n", "%0A")

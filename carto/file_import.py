@@ -1,0 +1,241 @@
+"""Imports: files, URLs, queries and databases become datasets."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from carto import jobs
+from carto._http.multipart import FileForm
+from carto._http.timeouts import TRANSFER
+from carto.auth import SendsRequests, data_of
+from carto.exceptions import CartoUsageException
+from carto.fields import BooleanField, CharField, DictField, IntegerField
+from carto.progress import Progress, reporting
+from carto.resources import AsyncResource, Manager
+
+API_VERSION = "v1"
+API_ENDPOINT = "api/{api_version}/imports/"
+
+#: Seconds that an import is waited for when nobody says.
+DEFAULT_WAIT = 600.0
+_DONE = "complete"
+_FAILED = ("failure", "stuck")
+_JSON = {"content-type": "application/json"}
+_URL = re.compile(r"(https?|ftp)://", re.IGNORECASE)
+#: Sources that are options of the request, not an archive.
+_OTHER_SOURCES = ("connection", "sql", "table_copy", "remote_visualization_id", "service_item_id")
+
+
+def is_url(archive: Any) -> bool:
+    """Tell whether an archive is the URL of one."""
+    return isinstance(archive, str) and _URL.match(archive) is not None
+
+
+class FileImportJob(AsyncResource):
+    """One import.
+
+    Args:
+        archive: A URL, a path (text or `pathlib.Path`), a file open for bytes, the bytes themselves,
+            or None for an import from a query, a table or a database.
+        auth_client: The auth client to send with.
+
+    Attributes:
+        state: enqueued, pending, uploading, unpacking, importing, guessing, complete or failure.
+        get_error_text: The server's explanation of a failure: ``title``, ``what_about``, ``source``.
+        tables_created_count: How many tables the file became.
+        warnings: What the server left out, or None.
+    """
+
+    item_queue_id = CharField()
+    id = CharField()
+    user_id = CharField()
+    table_id = CharField()
+    data_type = CharField()
+    table_name = CharField()
+    state = CharField()
+    error_code = IntegerField()
+    queue_id = CharField()
+    tables_created_count = IntegerField()
+    synchronization_id = CharField()
+    type_guessing = BooleanField()
+    quoted_fields_guessing = BooleanField()
+    content_guessing = BooleanField()
+    create_visualization = BooleanField()
+    visualization_id = CharField()
+    user_defined_limits = CharField()
+    display_name = CharField()
+    success = BooleanField()
+    is_raster = BooleanField()
+    get_error_text = DictField()
+    warnings = DictField()
+    derived_visualization_id = CharField()
+
+    display_columns = ("item_queue_id", "state", "display_name", "table_name", "error_code")
+
+    class Meta:
+        """Where imports are."""
+
+        collection_endpoint = API_ENDPOINT.format(api_version=API_VERSION)
+        id_field = "item_queue_id"
+
+    def __init__(self, archive: Any, auth_client: SendsRequests) -> None:
+        super().__init__(auth_client)
+        self.archive = archive
+
+    def run(self, *, progress: Progress = None, **import_params: Any) -> None:
+        """Start the import, by one request. A job that has been started stays as it is.
+
+        Args:
+            progress: Called with the bytes sent and the whole, or True for a bar.
+            **import_params: Options of the Import API: privacy, create_vis, type_guessing,
+                quoted_fields_guessing, content_guessing, collision_strategy, table_name, ...;
+                ``connection`` describes a database; ``filename`` names a file without a name.
+
+        Raises:
+            CartoUsageException: There is nothing to import, or options come too late.
+            CartoLimitException: Too many imports are running.
+            CartoResponseException: The server refused.
+        """
+        if self.get_id() is not None:
+            if import_params:
+                raise CartoUsageException(f"import {self.get_id()} has been started: its options can't be changed")
+            return
+        options = {name: value for name, value in import_params.items() if value is not None}
+        if isinstance(self.archive, str) and not is_url(self.archive):
+            self._send_file(Path(self.archive), options, progress)
+        elif self.archive is None or isinstance(self.archive, str):
+            self._send_json(options)
+        else:
+            self._send_file(self.archive, options, progress)
+
+    def wait(self, timeout: float = DEFAULT_WAIT, on_state: Callable[[Any], None] | None = None) -> None:
+        """Wait until the import has ended.
+
+        Args:
+            timeout: Seconds to wait at most.
+            on_state: Called with this job, after each time that it was read.
+
+        Raises:
+            CartoJobException: It failed, with the server's code, title and advice; or it has not
+                ended in time and may go on.
+        """
+        if self.state is None:
+            self.refresh()
+        last = jobs.wait(self._job_state(), self._read_state, timeout, on_state)
+        if last.state != _DONE or self.success is False:
+            raise jobs.failure(last)
+
+    def update_from_dict(self, attribute_dict: Mapping[str, Any]) -> None:
+        """Take over an answer; the server calls the id in three ways."""
+        super().update_from_dict(attribute_dict)
+        if self.item_queue_id is None:
+            self.item_queue_id = self.queue_id or self.id
+
+    def _send_json(self, options: dict[str, Any]) -> None:
+        if self.archive is None and not any(name in options for name in _OTHER_SOURCES):
+            raise CartoUsageException("there is nothing to import: give an archive (a URL, a path, a file, bytes), "
+                                      f"or one of {', '.join(_OTHER_SOURCES)}")
+        body = json_options(options)
+        if self.archive is not None:
+            body["url"] = self.archive
+        self.send(self.get_collection_endpoint(), "post", json=body, headers=dict(_JSON))
+
+    def _send_file(self, source: Any, options: dict[str, Any], progress: Progress) -> None:
+        filename = options.pop("filename", None) or _name_of(source)
+        with reporting(progress, filename) as report:
+            form = FileForm("file", filename, source, report)
+            try:
+                self.send(self.get_collection_endpoint(), "post", params=query_options(options), data=form,
+                          headers={"Content-Type": form.content_type}, timeout=TRANSFER)
+                return
+            except Exception:
+                if form.failure is None:
+                    raise
+            raise form.failure
+
+    def _read_state(self) -> jobs.JobState:
+        self.refresh()
+        return self._job_state()
+
+    def _job_state(self) -> jobs.JobState:
+        state = str(self.state)
+        ended = state == _DONE or state in _FAILED
+        return jobs.JobState("import", str(self.get_id()), state, not ended, self, self._reason() if ended else None)
+
+    def _reason(self) -> str | None:
+        """Put the server's code, title and advice into one line; the advice comes as HTML."""
+        text = self.get_error_text or {}
+        advice = " ".join(re.sub(r"<[^>]*>", " ", str(text.get("what_about") or "")).split())
+        parts = [str(text.get("title") or ""), advice]
+        reason = ". ".join(part.rstrip(".") for part in parts if part)
+        return f"error {self.error_code}: {reason}".rstrip(": ") if self.error_code is not None else reason or None
+
+
+class FileImportJobManager(Manager[FileImportJob]):
+    """The imports of an account."""
+
+    resource_class = FileImportJob
+    json_collection_attribute = "imports"
+
+    def create(self, archive: Any = None, *, progress: Progress = None, **kwargs: Any) -> FileImportJob:
+        """Start an import.
+
+        Args:
+            archive: See `FileImportJob`.
+            progress: Called with the bytes sent and the whole, or True for a bar.
+            **kwargs: Options of the Import API; see `FileImportJob.run`.
+
+        Returns:
+            The job, started.
+        """
+        job = FileImportJob(archive, self.client)
+        job.run(progress=progress, **kwargs)
+        return job
+
+    def iterate(self, *, page_size: int | None = None, limit: int | None = None,
+                **search_args: Any) -> Iterator[FileImportJob]:
+        """Go through the imports that are running; the server keeps no list of those that have ended."""
+        response = self.send(self.get_collection_endpoint(), "get", idempotent=True)
+        ids = data_of(self.client, response).get("imports", [])
+        return map(self.get, ids[:limit])
+
+    def _new_resource(self) -> FileImportJob:
+        return FileImportJob(None, self.client)
+
+
+def json_options(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Form the JSON body of an import or a synchronization.
+
+    Args:
+        options: What the caller gave; ``connection`` is a connector, or an object that holds one
+            as ``connector``.
+
+    Returns:
+        The body.
+    """
+    body = {name: value for name, value in options.items() if name != "connection" and value is not None}
+    connection = options.get("connection")
+    if connection is not None:
+        if not isinstance(connection, Mapping):
+            raise CartoUsageException(f"connection is a dictionary, not {type(connection).__name__}")
+        body.update(connection if "connector" in connection else {"connector": connection})
+    return body
+
+
+def query_options(options: Mapping[str, Any]) -> dict[str, str]:
+    """Form the query of an import: the server reads ``true`` and ``false``, not Python's words."""
+    return {name: json.dumps(value) if isinstance(value, (bool, dict, list)) else str(value)
+            for name, value in options.items()}
+
+
+def _name_of(source: Any) -> str:
+    name = getattr(source, "name", None)
+    if isinstance(name, (str, os.PathLike)) and os.path.basename(name):
+        return os.path.basename(name)
+    raise CartoUsageException("the file has no name, from which the server would know its format: "
+                              "pass filename='data.csv' or the like")
