@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
 from typing import Any
 
 import psycopg
@@ -19,9 +21,15 @@ from carto.sandbox.parameters import well_formed
 from carto.sandbox.state import ServerState
 
 MAX_QUEUED_JOBS = 64  # for each account
-PICKUP_DELAY_S = 0.03  # so that a new job is seen pending at first, as on CARTO
+PICKUP_DELAY_S = 0.05  # so that a new job is seen pending at first, as on CARTO
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class _Waiting:
+    job_id: str
+    since: float = field(default_factory=time.monotonic)
 
 
 class BatchQueue:
@@ -32,7 +40,7 @@ class BatchQueue:
         self._faults = faults
         self._store = JobStore(state)
         self._changing = asyncio.Lock()
-        self._waiting: dict[str, asyncio.Queue[str | None]] = {}
+        self._waiting: dict[str, asyncio.Queue[_Waiting | None]] = {}
         self._workers: list[asyncio.Task[None]] = []
         self._running: dict[str, asyncio.Task[str | None]] = {}
         self._at_work: dict[str, str] = {}
@@ -131,18 +139,18 @@ class BatchQueue:
         if account not in self._waiting:
             self._waiting[account] = asyncio.Queue()
             self._workers.append(asyncio.create_task(self._work(self._state.accounts[account])))
-        self._waiting[account].put_nowait(job.document["job_id"])
+        self._waiting[account].put_nowait(_Waiting(job.document["job_id"]))
 
     async def _work(self, account: Account) -> None:
         queue = self._waiting[account.name]
-        while (job_id := await queue.get()) is not None and not self._stopping:
-            await asyncio.sleep(PICKUP_DELAY_S)
-            self._at_work[account.name] = job_id
+        while (waiting := await queue.get()) is not None and not self._stopping:
+            await asyncio.sleep(waiting.since + PICKUP_DELAY_S - time.monotonic())
+            self._at_work[account.name] = waiting.job_id
             try:
-                await self._run(account, job_id)
+                await self._run(account, waiting.job_id)
             except psycopg.Error:
                 # A job whose database is away stays running, as on CARTO; the next one gets its turn.
-                logger.warning("Batch job %s was left as it is", job_id, exc_info=True)
+                logger.warning("Batch job %s was left as it is", waiting.job_id, exc_info=True)
             finally:
                 del self._at_work[account.name]
 

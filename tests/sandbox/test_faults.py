@@ -138,15 +138,15 @@ def test_a_stall_outlasts_a_clients_timeout(client: Client) -> None:
 
 
 def test_a_stall_in_the_body(client: Client) -> None:
-    client.set("stall_in_body", seconds=0.5, bytes=100)
+    client.set("stall_in_body", seconds=1, bytes=100)
     began = time.monotonic()
     with client.copy_to(stream=True) as response:
         pieces = response.raw.stream(100)
         first = next(pieces)
         first_at = time.monotonic() - began
         rest = b"".join(pieces)
-    assert first_at < 0.4
-    assert time.monotonic() - began >= 0.5
+    assert first_at < 0.9
+    assert time.monotonic() - began >= 1
     assert (first + rest).count(b"\n") == ROWS
 
 
