@@ -313,6 +313,14 @@ def transport_error(error: Exception, hint: str = "") -> CartoException:
     return _transport_class(error)(copy)
 
 
+def is_timeout(error: Exception) -> bool:
+    """Tell whether a timeout ran out: within a body, requests calls it a ConnectionError."""
+    cause = error.args[0] if error.args else None
+    return isinstance(error, requests_exceptions.Timeout) or (
+        isinstance(error, requests_exceptions.ConnectionError)
+        and isinstance(cause, urllib3.exceptions.ReadTimeoutError))
+
+
 def retry_after_seconds(header: str | None) -> int | None:
     """Read a Retry-After header, in seconds or as an HTTP date.
 
@@ -434,7 +442,7 @@ def _requests_class(error: Exception) -> type[requests_exceptions.RequestExcepti
 
 
 def _transport_class(error: Exception) -> type[CartoException]:
-    if isinstance(error, requests_exceptions.Timeout):
+    if is_timeout(error):
         return CartoTimeoutException
     connection = (requests_exceptions.ConnectionError, requests_exceptions.ChunkedEncodingError,
                   requests_exceptions.ContentDecodingError)

@@ -21,7 +21,6 @@ import requests
 import urllib3
 from requests import PreparedRequest, Response
 from requests import exceptions as requests_exceptions
-from requests.adapters import HTTPAdapter
 from requests.utils import DEFAULT_CA_BUNDLE_PATH, get_environ_proxies
 from urllib3.util import parse_url
 
@@ -29,8 +28,16 @@ from carto._http import timeouts
 from carto._http.preparation import prepare
 from carto._http.redaction import redact, secrets_of
 from carto._http.retry import DEFAULT_RETRIES, Retries
+from carto._http.streams import UploadBody
 from carto._http.timeouts import UNSET, Timeout, Unset
-from carto.exceptions import CartoRateLimitException, CartoResponseException, CartoUsageException, transport_error
+from carto._http.upload import UploadAdapter
+from carto.exceptions import (
+    CartoRateLimitException,
+    CartoResponseException,
+    CartoUsageException,
+    is_timeout,
+    transport_error,
+)
 
 log = logging.getLogger("carto")
 
@@ -62,7 +69,7 @@ def _load_ssl_context(ca_bundle: str) -> ssl.SSLContext:
     return context
 
 
-class PooledAdapter(HTTPAdapter):
+class PooledAdapter(UploadAdapter):
     """requests' adapter with a pool sized for threads and one SSLContext a process."""
 
     def __init__(self) -> None:
@@ -102,6 +109,8 @@ def same_origin(one: str, other: str) -> bool:
 
 def is_replayable(data: Any) -> bool:
     """Tell whether a body can be sent a second time: files that can seek, and anything but an iterator."""
+    if isinstance(data, UploadBody):
+        return data.replayable
     if hasattr(data, "read"):
         seekable = getattr(data, "seekable", None)
         return bool(seekable is not None and seekable())
@@ -241,7 +250,7 @@ def _origin(url: str) -> tuple[str | None, str | None, int | None]:
 
 def _redirect_target(response: Response, method: str, url: str, followed: int) -> str:
     """Follow a redirect only where it can do no harm: a read, at the same origin, a few times."""
-    target = _absolute(url, response.headers["Location"])
+    target = urljoin(url, response.headers["Location"])
     secrets = secrets_of(response.request)
     if method.lower() not in ("get", "head"):
         problem = f"a {method.upper()} is not sent again elsewhere"
@@ -255,18 +264,11 @@ def _redirect_target(response: Response, method: str, url: str, followed: int) -
         response, f"the server redirects to {redact(target, secrets)}, and {problem}: check base_url")
 
 
-def _absolute(url: str, location: str) -> str:
-    try:
-        return urljoin(url, location)
-    except ValueError:  # a broken address, which is at no origin
-        return location
-
-
 def _settled(outcome: Response | Exception, timeout: Timeout) -> Response:
     """Return the last answer, or raise the last failure as one of ours."""
     if isinstance(outcome, Response):
         if CartoRateLimitException.is_rate_limited(outcome):
             raise CartoRateLimitException(outcome)
         return outcome
-    error = transport_error(outcome, timeouts.hint(timeout) if isinstance(outcome, requests_exceptions.Timeout) else "")
+    error = transport_error(outcome, timeouts.hint(timeout) if is_timeout(outcome) else "")
     raise error from error.args[0]

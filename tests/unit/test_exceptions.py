@@ -10,7 +10,6 @@ import time
 import pyrestcli.exceptions
 import pytest
 import requests
-import requests_mock
 import urllib3
 from hypothesis import given
 from hypothesis import strategies as st
@@ -309,7 +308,11 @@ def test_what_comes_from_below_requests(original, ours, theirs):
 
 def test_subclasses_that_are_made_differently():
     request = answer(200).request
-    error = transport_error(requests_mock.exceptions.NoMockAddress(request))
+    class Theirs(requests.ConnectionError):
+        def __init__(self, request, code):
+            super().__init__(f"{code} at {request.url}", request=request)
+
+    error = transport_error(Theirs(request, 7))
     assert type(error) is CartoConnectionException
     assert type(error.args[0]) is requests.ConnectionError
     assert "SECRETKEY" not in str(error)
