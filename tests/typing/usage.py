@@ -1,0 +1,70 @@
+"""Typical use, as a user's own type checker sees it: no stubs of ours, only what the package says."""
+
+from __future__ import annotations
+
+import datetime
+from pathlib import Path
+
+from carto.auth import APIKeyAuthClient, AuthAPIClient, NoAuthClient, NonVerifiedAPIKeyAuthClient
+from carto.datasets import Dataset, DatasetManager
+from carto.exceptions import CartoException, CartoRateLimitException
+from carto.file_import import FileImportJobManager
+from carto.permissions import PUBLIC
+from carto.sql import BatchSQLClient, CopySQLClient, Identifier, SQLClient
+from carto.sync_tables import SyncTableJobManager
+from carto.visualizations import VisualizationManager
+
+
+def queries(base_url: str, api_key: str) -> list[str]:
+    with APIKeyAuthClient(base_url, api_key, timeout=(5, 60), retries=1) as client:
+        sql = SQLClient(client)
+        answer = sql.send("SELECT * FROM %s WHERE at > %s", params=[Identifier("t"), datetime.date(2020, 1, 1)])
+        names = [str(row["name"]) for row in answer["rows"]]
+        names += [row["name"] for row in sql.iterate("SELECT name FROM t")]
+        return names
+
+
+def copies(client: APIKeyAuthClient | NoAuthClient, path: Path) -> int:
+    copy = CopySQLClient(client)
+    copy.copyfrom("COPY t FROM STDIN", (f"{n}\n" for n in range(3)), progress=lambda done, total: None)
+    copy.copyfrom_file_path("COPY t FROM STDIN", path, progress=True)
+    with copy.copyto_stream("COPY t TO STDOUT") as stream:
+        return len(stream.read())
+
+
+def jobs(client: NonVerifiedAPIKeyAuthClient | AuthAPIClient) -> str:
+    batch = BatchSQLClient(client)
+    job = batch.create(["SELECT 1", "SELECT 2"])
+    return batch.cancel(job["job_id"])
+
+
+def datasets(client: APIKeyAuthClient) -> Dataset | None:
+    manager = DatasetManager(client)
+    for dataset in manager.iterate(page_size=100):
+        dataset.privacy = PUBLIC
+        dataset.save()
+    imports = FileImportJobManager(client).all()
+    syncs = SyncTableJobManager(client).create("https://example.com/a.csv", 900)
+    syncs.force_sync()
+    url = VisualizationManager(client).get("my map").export(timeout=10)
+    print(len(imports), url)
+    return manager.get_or_none("cities")
+
+
+def errors(sql: SQLClient) -> int | None:
+    try:
+        sql.send("SELECT 1")
+    except CartoRateLimitException as limit:
+        return limit.retry_after
+    except CartoException as error:
+        print(error)
+    return None
+
+
+def revealed(sql: SQLClient, batch: BatchSQLClient, manager: DatasetManager, copy: CopySQLClient) -> None:
+    reveal_type(sql.iterate("SELECT 1"))  # R: typing.Iterator[dict[str, Any]]
+    reveal_type(batch.cancel("x"))  # R: str
+    reveal_type(batch.read("x"))  # R: dict[str, Any]
+    reveal_type(manager.all())  # R: list[carto.datasets.Dataset]
+    reveal_type(manager.get("x"))  # R: carto.datasets.Dataset
+    reveal_type(copy.copyto("COPY t TO STDOUT"))  # R: requests.models.Response
