@@ -44,7 +44,7 @@ async def answer_query(call: Call) -> Response:
 async def _pieces(call: Call, parameters: QueryParameters, output: Format) -> AsyncGenerator[bytes, None]:
     async with call.state.pool.connection(call.conninfo) as connection:
         names = await call.state.type_names(call.account, connection)
-        run = Run(parameters, connection, call.conninfo, call.account, call.key, names)
+        run = Run(parameters, connection, call.conninfo, names, call.state.options.data_dir)
         async for piece in output.produce(run):
             yield piece
 

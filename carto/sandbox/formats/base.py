@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import psycopg
 
-from carto.sandbox.accounts import Account, ApiKey
 from carto.sandbox.execution import Execution
 from carto.sandbox.query_parameters import QueryParameters
 
@@ -23,18 +23,16 @@ class Run:
         parameters: What was asked for.
         connection: Connection of the caller's role.
         conninfo: Connection string of that role, for tools that connect by themselves.
-        account: Whose database it is.
-        key: The caller's key.
         type_names: Names of types by OID, see `node_types.describe`.
+        scratch_dir: Where temporary files belong.
         started: When the request came, on the monotonic clock.
     """
 
     parameters: QueryParameters
     connection: psycopg.AsyncConnection
     conninfo: str
-    account: Account
-    key: ApiKey
     type_names: dict[int, str]
+    scratch_dir: Path
     started: float = field(default_factory=time.monotonic)
 
     def execute(self, sql: str) -> Execution:
