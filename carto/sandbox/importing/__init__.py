@@ -1,0 +1,1 @@
+"""What an import does in its own process: download, unpack, read with GDAL, load into PostgreSQL."""
