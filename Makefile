@@ -8,7 +8,7 @@ export PYTHON ?= python3
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench
+.PHONY: help demo test lint bench test-matrix
 
 help: ## List these commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
@@ -29,3 +29,7 @@ lint: ## Check types and style
 bench: ## Measure the speed, row by row, beside the limits and carto-python 1.11.3; ARGS=--quick takes two minutes
 	@VENV=.venv-bench .ci/setup bench
 	@.venv-bench/bin/python -m bench $(ARGS)
+
+test-matrix: ## Run the tests on each Python 3.10-3.13 found, and with the lowest and newest dependencies (long)
+	@.ci/setup test
+	@.venv/bin/python .ci/matrix.py $(ARGS)
