@@ -56,8 +56,13 @@ class Pool:
             if await _is_alive(connection):
                 return connection
         try:
+            # Statements that psycopg prepared would be gone after DISCARD ALL, and it would go on using them.
             return await psycopg.AsyncConnection.connect(
-                conninfo, autocommit=True, client_encoding="utf8", connect_timeout=CONNECT_TIMEOUT_S
+                conninfo,
+                autocommit=True,
+                client_encoding="utf8",
+                connect_timeout=CONNECT_TIMEOUT_S,
+                prepare_threshold=None,
             )
         except psycopg.OperationalError as error:
             raise cannot_connect() from error
