@@ -14,7 +14,7 @@ import psycopg
 from psycopg import conninfo as conninfo_text
 from psycopg import sql
 
-from carto.sandbox import extension, key_grants
+from carto.sandbox import extension, key_grants, visualizations_store
 
 PUBLIC_ROLE = "publicuser"
 PUBLIC_TOKEN = "default_public"  # noqa: S105 -- every CARTO account has this key
@@ -260,3 +260,4 @@ def _provision_contents(admin_conninfo: str, account: Account) -> None:
         extension.install(connection, account.master_key.role, PUBLIC_ROLE)
         connection.execute("SELECT cartodb.CDB_SetUserQuotaInBytes(%s)", [account.quota_bytes or 0])
         key_grants.install(connection, account.keys)
+        visualizations_store.install(connection, account.master_key.role)

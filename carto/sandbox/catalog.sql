@@ -1,0 +1,169 @@
+-- What an account has besides the rows of its tables: visualizations, synchronizations, exports. The schema belongs to
+-- the administrator: the account's own roles neither read nor change it, and can't drop it.
+
+CREATE SCHEMA IF NOT EXISTS carto_sandbox;
+
+-- A dataset (type 'table') is known by the OID of its table, so that it is recognized whatever it is called.
+CREATE TABLE IF NOT EXISTS carto_sandbox.visualizations (
+    id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+    type text NOT NULL,
+    name text NOT NULL,
+    table_oid oid UNIQUE,
+    table_id uuid UNIQUE,
+    map_id uuid NOT NULL DEFAULT gen_random_uuid(),
+    active_layer_id uuid DEFAULT gen_random_uuid(),
+    display_name text,
+    description text,
+    source text,
+    title text,
+    license text,
+    attributions text,
+    kind text NOT NULL DEFAULT 'geom',
+    tags text[] NOT NULL DEFAULT '{}',
+    privacy text NOT NULL DEFAULT 'PRIVATE',
+    password text,
+    locked boolean NOT NULL DEFAULT false,
+    version integer NOT NULL DEFAULT 3,
+    transition_options jsonb NOT NULL DEFAULT '{}',
+    auth_token text NOT NULL DEFAULT encode(sha256(gen_random_uuid()::text::bytea), 'hex'),
+    geometry_types text[],
+    geometry_types_at timestamptz,
+    permission_id uuid NOT NULL UNIQUE DEFAULT gen_random_uuid(),
+    permission_updated_at timestamptz NOT NULL DEFAULT now(),
+    acl jsonb NOT NULL DEFAULT '[]',
+    created_at timestamptz NOT NULL DEFAULT now(),
+    updated_at timestamptz NOT NULL DEFAULT now()
+);
+CREATE INDEX IF NOT EXISTS visualizations_name ON carto_sandbox.visualizations (name);
+
+CREATE TABLE IF NOT EXISTS carto_sandbox.layers (
+    id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+    visualization_id uuid NOT NULL REFERENCES carto_sandbox.visualizations ON DELETE CASCADE,
+    dataset_id uuid REFERENCES carto_sandbox.visualizations ON DELETE CASCADE,  -- NULL for a basemap
+    position integer NOT NULL,
+    kind text NOT NULL,
+    options jsonb NOT NULL DEFAULT '{}'
+);
+CREATE INDEX IF NOT EXISTS layers_visualization ON carto_sandbox.layers (visualization_id);
+CREATE INDEX IF NOT EXISTS layers_dataset ON carto_sandbox.layers (dataset_id);
+
+-- The tables that CARTO shows as datasets.
+CREATE OR REPLACE VIEW carto_sandbox.cartodbfied_tables AS
+SELECT c.oid, c.relname AS name
+FROM pg_catalog.pg_class c
+WHERE c.relkind = 'r' AND c.relnamespace = to_regnamespace('public')
+  AND EXISTS (SELECT FROM pg_catalog.pg_trigger t WHERE t.tgrelid = c.oid AND t.tgname = 'track_updates')
+  AND 3 = (
+      SELECT count(*) FROM pg_catalog.pg_attribute a
+      WHERE a.attrelid = c.oid AND NOT a.attisdropped
+        AND a.attname IN ('cartodb_id', 'the_geom', 'the_geom_webmercator')
+  );
+
+CREATE OR REPLACE FUNCTION carto_sandbox.is_public_table(reloid oid) RETURNS boolean
+LANGUAGE sql STABLE AS $$
+    SELECT EXISTS (
+        SELECT FROM pg_catalog.pg_class c
+        WHERE c.oid = reloid AND c.relkind = 'r' AND c.relnamespace = to_regnamespace('public')
+    )
+$$;
+
+-- Record a table as a dataset, unless it is one. A table that took the place of another of that name (CDB_CartodbfyTable
+-- writes tables anew) takes over its record.
+CREATE OR REPLACE FUNCTION carto_sandbox.record_table(reloid oid, table_name name) RETURNS void
+LANGUAGE plpgsql AS $$
+BEGIN
+    IF EXISTS (SELECT FROM carto_sandbox.visualizations v WHERE v.table_oid = reloid) THEN
+        RETURN;
+    END IF;
+    UPDATE carto_sandbox.visualizations v SET table_oid = reloid
+    WHERE v.type = 'table' AND v.name = table_name AND NOT carto_sandbox.is_public_table(v.table_oid);
+    IF NOT FOUND THEN
+        INSERT INTO carto_sandbox.visualizations (type, name, table_oid, table_id, privacy)
+        VALUES (
+            'table', table_name, reloid, gen_random_uuid(),
+            CASE WHEN has_table_privilege(cartodb._CDB_PublicRole(), reloid, 'SELECT') THEN 'PUBLIC' ELSE 'PRIVATE' END
+        )
+        ON CONFLICT (table_oid) DO NOTHING;
+    END IF;
+END
+$$;
+
+-- Bring the datasets up to what was done to tables by SQL: created, renamed, dropped, written anew.
+CREATE OR REPLACE FUNCTION carto_sandbox.follow_tables() RETURNS void
+LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM carto_sandbox.record_table(t.oid, t.name)
+    FROM carto_sandbox.cartodbfied_tables t
+    WHERE NOT EXISTS (SELECT FROM carto_sandbox.visualizations v WHERE v.table_oid = t.oid)
+    ORDER BY t.oid;
+    UPDATE carto_sandbox.visualizations v SET name = c.relname
+    FROM pg_catalog.pg_class c WHERE c.oid = v.table_oid AND c.relname <> v.name;
+    DELETE FROM carto_sandbox.visualizations v
+    WHERE v.type = 'table' AND NOT carto_sandbox.is_public_table(v.table_oid);
+END
+$$;
+
+-- The ids of a table's dataset, which is recorded at need; whoever owns the account may ask.
+CREATE OR REPLACE FUNCTION carto_sandbox.ensure_dataset(reloid regclass, OUT visualization_id uuid, OUT table_id uuid)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF NOT carto_sandbox.is_public_table(reloid) THEN
+        RAISE EXCEPTION 'Relation "%" is not a table of the schema public', reloid USING ERRCODE = 'wrong_object_type';
+    END IF;
+    PERFORM carto_sandbox.record_table(c.oid, c.relname) FROM pg_catalog.pg_class c WHERE c.oid = reloid;
+    SELECT v.id, v.table_id INTO visualization_id, table_id
+    FROM carto_sandbox.visualizations v WHERE v.table_oid = reloid;
+END
+$$;
+REVOKE ALL ON FUNCTION carto_sandbox.ensure_dataset(regclass) FROM PUBLIC;
+
+-- A map goes with the last of its datasets; other maps lose the layers.
+CREATE OR REPLACE FUNCTION carto_sandbox.delete_maps_of_dataset() RETURNS trigger
+LANGUAGE plpgsql AS $$
+BEGIN
+    DELETE FROM carto_sandbox.visualizations m
+    WHERE m.type = 'derived'
+      AND EXISTS (SELECT FROM carto_sandbox.layers l WHERE l.visualization_id = m.id AND l.dataset_id = OLD.id)
+      AND NOT EXISTS (SELECT FROM carto_sandbox.layers l WHERE l.visualization_id = m.id AND l.dataset_id <> OLD.id);
+    RETURN OLD;
+END
+$$;
+CREATE OR REPLACE TRIGGER delete_maps_of_dataset BEFORE DELETE ON carto_sandbox.visualizations
+    FOR EACH ROW WHEN (OLD.type = 'table') EXECUTE FUNCTION carto_sandbox.delete_maps_of_dataset();
+
+-- PostGIS's names of the kinds of geometry among a table's first geometries.
+CREATE OR REPLACE FUNCTION carto_sandbox.find_geometry_types(reloid oid) RETURNS text[]
+LANGUAGE plpgsql AS $$
+DECLARE
+    found text[];
+    has_geometry boolean := EXISTS (
+        SELECT FROM pg_catalog.pg_attribute a
+        WHERE a.attrelid = reloid AND a.attname = 'the_geom' AND NOT a.attisdropped
+          AND a.atttypid = (SELECT t.oid FROM pg_catalog.pg_type t WHERE t.typname = 'geometry' LIMIT 1)
+    );
+BEGIN
+    IF has_geometry THEN
+        EXECUTE format(
+            'SELECT array_agg(DISTINCT ST_GeometryType(the_geom))
+             FROM (SELECT the_geom FROM %s WHERE the_geom IS NOT NULL LIMIT 10) AS first_ones', reloid::regclass
+        ) INTO found;
+    END IF;
+    RETURN coalesce(found, '{}');
+END
+$$;
+
+-- When the rows of a dataset last changed.
+CREATE OR REPLACE VIEW carto_sandbox.changes AS
+SELECT v.id, coalesce(m.updated_at, v.created_at) AS changed_at
+FROM carto_sandbox.visualizations v
+LEFT JOIN cartodb.CDB_TableMetadata m ON m.tabname = v.table_oid
+WHERE v.type = 'table';
+
+-- Keep the kinds of geometry of the given datasets up to date.
+CREATE OR REPLACE FUNCTION carto_sandbox.refresh_geometry_types(ids uuid[]) RETURNS void
+LANGUAGE sql AS $$
+    UPDATE carto_sandbox.visualizations v
+    SET geometry_types = carto_sandbox.find_geometry_types(v.table_oid), geometry_types_at = c.changed_at
+    FROM carto_sandbox.changes c
+    WHERE v.id = ANY (ids) AND c.id = v.id AND v.geometry_types_at IS DISTINCT FROM c.changed_at
+$$;
