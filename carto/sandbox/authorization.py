@@ -56,7 +56,7 @@ def find_key(account: Account, request: Request, query: dict[str, Any], body: di
     Raises:
         ApiError: 401 for an unknown key, 403 for the wrong user name or a key without SQL.
     """
-    user, token = _sent_credentials(request, query, body)
+    user, token = sent_credentials(request, query, body)
     if user is not None and user != account.name:
         raise ApiError(403, "permission denied")
     key = account.key(token or PUBLIC_TOKEN)
@@ -67,9 +67,10 @@ def find_key(account: Account, request: Request, query: dict[str, Any], body: di
     return key
 
 
-def _sent_credentials(
+def sent_credentials(
     request: Request, query: dict[str, Any], body: dict[str, Any]
 ) -> tuple[str | None, str]:
+    """Return the user of a Basic header, if there is one, and the key that was sent, empty when none was."""
     basic = _basic_credentials(request.headers.get("authorization", ""))
     if basic is not None:
         return basic
