@@ -13,6 +13,9 @@ from carto._http.streams import read_blocks
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
+#: Bytes that most lines are shorter than.
+_LINE_GUESS = 256
+
 
 class ResponseStream(io.RawIOBase):
     """A readable file over the body of an answer, for whatever reads files: csv, pandas, pyarrow...
@@ -61,9 +64,9 @@ class ResponseStream(io.RawIOBase):
         self._block = memoryview(b"")
         return b"".join(rest)
 
-    def peek(self, size: int = 0, /) -> memoryview:
-        """Look at what comes next, without taking it; this is what makes reading by lines fast."""
-        return self._current_block()
+    def peek(self, size: int = 0, /) -> bytes:
+        """Look at what comes next, without taking it; io reads lines byte by byte from files that can't."""
+        return bytes(self._current_block()[:max(size, _LINE_GUESS)])
 
     def close(self) -> None:
         """Close the file and, unless the whole body was read, the connection."""

@@ -76,13 +76,14 @@ def _counted(receive: _Receive, length: int) -> Iterator[bytes]:
 
 def _unchunked(receive: _Receive) -> Iterator[bytes]:
     """Take the chunks out of what is received; several in one block are joined."""
-    left, line = 0, b""  # of the chunk begun, with the line end behind it; of a line begun
+    size, left, line = -1, 0, b""  # of a chunk; what is left of it, with the line end behind it; a line begun
     while True:
         data, line = line + _some(receive), b""
         view, position, parts = memoryview(data), 0, []
         while position < len(data):
             if left:
-                parts.append(view[position:position + max(left - 2, 0)])
+                if left > 2:
+                    parts.append(view[position:position + left - 2])
                 step = min(left, len(data) - position)
                 left, position = left - step, position + step
                 continue
@@ -92,11 +93,13 @@ def _unchunked(receive: _Receive) -> Iterator[bytes]:
                 break
             size, position = _chunk_size(data[position:end]), end + 1
             if size == 0:
-                yield b"".join(parts)
                 _skip_trailers(receive, data[position:])
-                return
+                break
             left = size + 2
-        yield b"".join(parts)
+        if parts:
+            yield b"".join(parts)
+        if size == 0:
+            return
 
 
 def _some(receive: _Receive) -> bytes:
