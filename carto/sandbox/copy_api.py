@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
@@ -26,6 +27,7 @@ from carto.sandbox.streaming import LiveResponse, while_connected
 
 COPY_TIMEOUT_MS = 5 * 3600 * 1000
 DEFAULT_FILENAME = "carto-sql-copyto.dmp"
+_QUOTA_LEFT = "SELECT cartodb._CDB_UserQuotaInBytes() - cartodb.CDB_UserDataSize('public')"
 _UNESCAPED = "!'()*~"  # besides letters, digits and -_. what encodeURIComponent leaves alone
 
 
@@ -42,8 +44,10 @@ def routes(state: ServerState) -> list[Route]:
 async def copy_from(call: Call) -> Response:
     """Feed the body into COPY FROM STDIN; all of its rows or none."""
     started = time.monotonic()
-    async with _copying(call, _copy_statement(call.query), ExecStatus.COPY_IN) as pgconn:
-        await _upload(call, pgconn)
+    sql = _copy_statement(call.query)
+    bytes_left = await _bytes_left(call)
+    async with _copying(call, sql, ExecStatus.COPY_IN) as pgconn:
+        await _upload(call, pgconn, bytes_left)
         pgconn.put_copy_end()
         await libpq.flush(pgconn)
         rows = await libpq.rest_of_results(pgconn)
@@ -92,9 +96,19 @@ async def _copying(call: Call, sql: str, direction: ExecStatus) -> AsyncIterator
             raise sql_error(str(error).strip()) from error
 
 
-async def _upload(call: Call, pgconn: PGconn) -> None:
+async def _bytes_left(call: Call) -> float:
+    """Ask how much of the account's quota is left."""
+    if call.account.quota_bytes is None:
+        return math.inf
+    owner = call.account.conninfo(call.account.master_key, call.state.cluster_conninfo)
+    async with call.state.pool.connection(owner) as connection:
+        row = await (await connection.execute(_QUOTA_LEFT)).fetchone()
+        return float(row[0]) if row else math.inf
+
+
+async def _upload(call: Call, pgconn: PGconn, bytes_left: float) -> None:
     """Send the body to PostgreSQL until its end, or until PostgreSQL refuses it."""
-    sending = asyncio.ensure_future(_send_body(call, pgconn))
+    sending = asyncio.ensure_future(_send_body(call, pgconn, bytes_left))
     failing = asyncio.ensure_future(libpq.until_error(pgconn))
     try:
         await asyncio.wait({sending, failing}, return_when=asyncio.FIRST_COMPLETED)
@@ -106,10 +120,13 @@ async def _upload(call: Call, pgconn: PGconn) -> None:
         await asyncio.wait({sending, failing})
 
 
-async def _send_body(call: Call, pgconn: PGconn) -> None:
+async def _send_body(call: Call, pgconn: PGconn, bytes_left: float) -> None:
     gunzip = Gunzip() if call.request.headers.get("content-encoding") == "gzip" else None
     async for received in call.request.stream():
         for piece in gunzip.unpack(received) if gunzip else (received,):
+            bytes_left -= len(piece)
+            if bytes_left < 0:
+                raise ApiError(400, "DB Quota exceeded")
             pgconn.put_copy_data(piece)
             await libpq.flush_copy(pgconn)
     if gunzip:

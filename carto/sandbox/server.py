@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from urllib.parse import quote
+from urllib.parse import quote, unquote_to_bytes
 
 from starlette.applications import Starlette
 from starlette.datastructures import MutableHeaders
@@ -57,7 +58,7 @@ def create_app(options: ServerOptions) -> Starlette:
     ]
     app = Starlette(
         routes=routes,
-        middleware=[Middleware(FaultMiddleware, faults=waiting_faults), Middleware(CrossOrigin)],
+        middleware=[Middleware(FaultMiddleware, faults=waiting_faults), Middleware(Express)],
         exception_handlers={404: cannot_answer, 405: cannot_answer},
         lifespan=lifespan,
     )
@@ -68,16 +69,20 @@ def create_app(options: ServerOptions) -> Starlette:
 async def cannot_answer(request: Request, _error: Exception) -> Response:
     """Answer a path or a verb that nothing is registered for, in Express's words."""
     path = quote(request.scope["path"], safe="/:@!$&'()*+,;=~-._")
+    return _html_page(f"Cannot {request.method} {path}", 404)
+
+
+def _html_page(message: str, status: int) -> Response:
     page = (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>Error</title>\n</head>\n'
         "<body>\n"
-        f"<pre>Cannot {request.method} {html.escape(path)}</pre>\n</body>\n</html>\n"
+        f"<pre>{html.escape(message)}</pre>\n</body>\n</html>\n"
     )
-    return Response(page, 404, media_type="text/html")
+    return Response(page, status, media_type="text/html")
 
 
-class CrossOrigin:
-    """Adds the CORS headers to every answer, and answers every OPTIONS itself."""
+class Express:
+    """What the servers' web framework does with any path: CORS headers, OPTIONS, and paths it can't decode."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -92,5 +97,16 @@ class CrossOrigin:
 
         if scope["type"] == "http" and scope["method"] == "OPTIONS":
             await Response()(scope, receive, send_with_headers)
+        elif scope["type"] == "http" and not _is_decodable(scope["raw_path"]):
+            await _html_page("Bad Request", 400)(scope, receive, send_with_headers)
         else:
             await self._app(scope, receive, send_with_headers)
+
+
+def _is_decodable(path: bytes) -> bool:
+    """Tell whether decodeURIComponent would take a path."""
+    try:
+        unquote_to_bytes(path).decode()
+    except UnicodeDecodeError:
+        return False
+    return re.search(rb"%(?![0-9A-Fa-f]{2})", path) is None

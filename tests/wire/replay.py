@@ -24,6 +24,7 @@ from tests.wire.transcript import Exchange, read_transcript
 HERE = Path(__file__).parent
 STATUS_TIMEOUT_S = 20
 POLL_EVERY_S = 0.05
+UNKNOWN_READ_PAUSE_S = 0.4  # the recording polled as long before it read the state of a running job
 
 
 @dataclass
@@ -91,6 +92,8 @@ class Replay:
     def _answer(self, exchange: Exchange) -> Answer:
         """Send until the answer has the job status that the recording has."""
         wanted = _job_status(exchange)
+        if exchange.response is None and _reads_job(exchange):
+            time.sleep(UNKNOWN_READ_PAUSE_S)
         deadline = time.monotonic() + STATUS_TIMEOUT_S
         while True:
             answer = self._send(exchange)
@@ -113,9 +116,12 @@ class Replay:
 
 def _job_status(exchange: Exchange) -> str | None:
     """The status to wait for, when the recording read a job."""
-    is_read = exchange.request["method"] == "GET" and "/sql/job/" in exchange.request["path"]
     body = (exchange.response or {}).get("body", "")
-    return _status_in(body.encode()) if is_read and body.startswith("{") else None
+    return _status_in(body.encode()) if _reads_job(exchange) and body.startswith("{") else None
+
+
+def _reads_job(exchange: Exchange) -> bool:
+    return exchange.request["method"] == "GET" and "/sql/job/" in exchange.request["path"]
 
 
 def _status_in(body: bytes) -> str | None:
