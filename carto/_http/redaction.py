@@ -113,17 +113,17 @@ def _written_forms(character: str) -> str:
         return character
     raw, code = character.encode("utf-8", "surrogatepass"), ord(character)
     utf16 = character.encode("utf-16-be", "surrogatepass").hex()
+    as_latin1 = raw.decode("latin-1")  # UTF-8 in an answer that does not say so
     forms = [
         "".join(f"%(?:25)*(?i:{byte:02x})" for byte in raw),
         "".join(rf"\\+u(?i:{utf16[at:at + 4]})" for at in range(0, len(utf16), 4)),
-        f"&#0*{code};", f"&#[xX]0*(?i:{code:x});",
-        re.escape(raw.decode("latin-1")),  # UTF-8 in an answer that does not say so
         "".join(rf"\\+x(?i:{byte:02x})" for byte in raw),
+        f"&#0*{code};", f"&#[xX]0*(?i:{code:x});",
+        *(re.escape(form) for form in (as_latin1, html.escape(character)) if form != character),
+        r"\+" if character == " " else "",
+        r"\\*" + re.escape(character),  # last: others begin like it
     ]
-    if character == " ":
-        forms.append(r"\+")
-    forms += [re.escape(html.escape(character)), r"\\*" + re.escape(character)]  # last: others begin like it
-    return f"(?:{'|'.join(forms)})"
+    return f"(?:{'|'.join(filter(None, forms))})"
 
 
 def _secrets_in_url(url: str | None) -> Iterable[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from typing import Any, NamedTuple, TypeAlias, TypeVar, cast
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 import urllib3
 
@@ -75,7 +75,8 @@ def effective(call: Timeout | Unset, client: Timeout | Unset) -> Timeout:
         return call
     if not isinstance(client, Unset):
         return client
-    return METADATA if isinstance(call, Unset) else cast("tuple[float | None, float | None]", tuple(call))
+    suggested = METADATA if isinstance(call, Unset) else call
+    return suggested.connect, suggested.read
 
 
 def hint(timeout: Timeout) -> str:

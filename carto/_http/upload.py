@@ -26,6 +26,8 @@ from carto._http.timeouts import Timeout
 
 #: Bytes of an early answer that are taken at a time.
 _PEEK_SIZE = 65536
+#: A body up to this many bytes travels in one packet with its headers; http.client would write them one by one.
+_SMALL_BODY = 16384
 #: Answers that are not the last word, such as ``100 Continue``.
 _INTERIM_ANSWERS = re.compile(rb"(?:HTTP/1\.[01] 1\d\d[^\n]*\n(?:[^\r\n]+\r?\n)*\r?\n)+")
 
@@ -36,6 +38,7 @@ class _Watching:
     sock: Any
     response_class: Any
     _upload: UploadBody | None = None
+    _held: list[Any] | None = None
 
     def request(self, method: str, url: str, body: Any = None, *args: Any, **kwargs: Any) -> None:
         """Send a request, watched when its body is an upload."""
@@ -48,13 +51,19 @@ class _Watching:
     def _watched(self, body: Any, send_request: Any, *args: Any, **kwargs: Any) -> None:
         self.__dict__.pop("response_class", None)  # an early answer's, of the request before
         self._upload = body if isinstance(body, UploadBody) else None
+        self._held = [] if isinstance(body, (str, bytes)) and len(body) <= _SMALL_BODY else None
         try:
             send_request(*args, **kwargs)
+            if self._held:
+                super().send(b"".join(self._held))  # type: ignore[misc]
         finally:
-            self._upload = None
+            self._upload = self._held = None
 
     def send(self, data: Any) -> None:
-        """Send bytes; those of an upload only as long as no answer is there."""
+        """Send bytes; those of an upload only as long as no answer is there, and a small body with its headers."""
+        if self._held is not None:
+            self._held.append(data)
+            return
         if self._upload is None or not isinstance(self.sock, socket.socket):
             super().send(data)  # type: ignore[misc]
             return

@@ -101,6 +101,11 @@ def test_a_known_key_is_masked_however_it_is_written(form, text):
 @settings(deadline=None)
 @example("0000+0+0")
 @example("a.b*c$d^e")
+@example("00012\\")
+@example("00012&")
+@example("00012\xc3")
+@example("00012%")
+@example("\\\\a\\x41\\")
 def test_generated_keys_are_masked_however_they_are_written(key):
     for request in requests_with(key):
         secrets = secrets_of(request)

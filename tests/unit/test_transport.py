@@ -3,6 +3,7 @@
 import contextlib
 import email.utils
 import gc
+import http.client
 import io
 import json
 import logging
@@ -824,3 +825,27 @@ def test_a_platform_limit_is_not_waited_for(waits):
             client.get_response_data(response)
         assert len(server.requests) == 1
     assert waits == []
+
+
+# --- speed
+
+
+@pytest.mark.parametrize(("data", "writes"), [({"q": "select 1"}, 1), (b"x" * 100_000, 2), (None, 1)])
+def test_a_small_request_is_written_at_once(data, writes):
+    with raw_server(answer(OK)) as server, client_of(server) as client:
+        client.send("x", "get")
+        with mock.patch.object(http.client.HTTPConnection, "send", autospec=True,
+                               side_effect=http.client.HTTPConnection.send) as send:
+            assert client.send("x", "post", data=data).ok
+        assert send.call_count == writes
+        assert server.opened == 1
+
+
+def test_a_plain_request_does_not_need_the_sessions_preparation():
+    session = requests.Session()
+    with mock.patch.object(session_module.requests, "Request", side_effect=AssertionError("the long way")):
+        for client in (APIKeyAuthClient(CLOUD, "the key", session=session), NoAuthClient(CLOUD)):
+            method, args = client.prepare_send("post", data={"q": "select 1"})
+            assert session_module.prepare(client.session, method, f"{CLOUD}x", args).body == "q=select+1"
+            with pytest.raises(AssertionError, match="the long way"):
+                session_module.prepare(client.session, method, f"{CLOUD}x", {**args, "json": {}})
