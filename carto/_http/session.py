@@ -13,7 +13,7 @@ import os
 import ssl
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from typing import Any
 from urllib.parse import urljoin
 
@@ -90,9 +90,18 @@ class PooledAdapter(UploadAdapter):
             super().cert_verify(conn, url, verify, cert)
 
 
+class _Session(requests.Session):
+    """A session that leaves the redirects of a `Sender` to it."""
+
+    def resolve_redirects(self, *args: Any, **kwargs: Any) -> Generator[Any, None, None]:
+        """Prepare no next request that nobody sends: a broken Location would raise requests' bare ValueError."""
+        if not kwargs.get("yield_requests"):
+            yield from super().resolve_redirects(*args, **kwargs)
+
+
 def new_session() -> requests.Session:
     """Make the session of a client that was given none."""
-    session = requests.Session()
+    session = _Session()
     adapter = PooledAdapter()
     session.mount("https://", adapter)
     session.mount("http://", adapter)
@@ -250,7 +259,7 @@ def _origin(url: str) -> tuple[str | None, str | None, int | None]:
 
 def _redirect_target(response: Response, method: str, url: str, followed: int) -> str:
     """Follow a redirect only where it can do no harm: a read, at the same origin, a few times."""
-    target = urljoin(url, response.headers["Location"])
+    target = _joined(url, response.headers["Location"])
     secrets = secrets_of(response.request)
     if method.lower() not in ("get", "head"):
         problem = f"a {method.upper()} is not sent again elsewhere"
@@ -262,6 +271,13 @@ def _redirect_target(response: Response, method: str, url: str, followed: int) -
         return target
     raise CartoResponseException(
         response, f"the server redirects to {redact(target, secrets)}, and {problem}: check base_url")
+
+
+def _joined(url: str, location: str) -> str:
+    try:
+        return urljoin(url, location)
+    except ValueError:  # a broken address, which is at no origin
+        return location
 
 
 def _settled(outcome: Response | Exception, timeout: Timeout) -> Response:

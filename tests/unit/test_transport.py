@@ -22,7 +22,10 @@ import requests
 import requests_mock
 import responses
 import urllib3
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from requests.adapters import HTTPAdapter
+from requests.auth import HTTPBasicAuth
 
 from carto._http import session as session_module
 from carto._http.retry import MAX_WAIT, Retries, never_connected
@@ -378,12 +381,13 @@ def test_a_read_follows_a_redirect_at_home(code):
 @pytest.mark.parametrize(("target", "reason"), [
     ("http://other.example/", "another host"), ("//other.example/x", "another host"),
     ("https://127.0.0.1/x", "another host"), ("http://127.0.0.1:1/x", "another host"),
-    ("http://127.0.0.1:port/", "another host"), ("ftp://127.0.0.1/", "another host"),
+    ("http://[broken", "another host"), ("http://127.0.0.1:port/", "another host"),
+    ("ftp://127.0.0.1/", "another host"),
     ("http://other.example\\@127.0.0.1/", "another host"),
     ("http://other.example/?api_key=SECRET", "another host"),
 ])
 def test_a_redirect_to_another_origin_is_refused(target, reason):
-    with raw_server(answer(redirect(target))) as server, client_of(server) as client:
+    with raw_server(answer(redirect(target))) as server, APIKeyAuthClient(server.base_url, "the key") as client:
         for stream in (False, True):
             with pytest.raises(CartoResponseException, match=reason) as caught:
                 client.send("x", "get", stream=stream)
@@ -405,6 +409,12 @@ def test_a_circle_of_redirects_ends():
         with pytest.raises(CartoResponseException, match="one too many"):
             client.send("x", "get")
         assert len(server.requests) == 6
+
+
+def test_the_clients_session_itself_follows_redirects_as_any_does():
+    with raw_server(answer(redirect("/elsewhere"), OK)) as server, client_of(server) as client:
+        response = client.session.get(server.base_url)
+        assert (response.status_code, len(response.history)) == (200, 1)
 
 
 def test_a_caller_may_ask_for_the_redirect_itself():
@@ -472,6 +482,21 @@ def test_requests_are_prepared_as_requests_does(change, args, method):
     again = session_module.prepare(session, verb, url, prepared_args)
     assert again.headers is not ours.headers
     assert again._cookies is not ours._cookies
+
+
+TEXT = st.text(st.characters(codec="utf-8"), max_size=8)
+
+
+@given(TEXT.filter(lambda path: not set("?#") & set(path)), st.dictionaries(TEXT, TEXT, max_size=3),
+       st.dictionaries(TEXT, TEXT, max_size=3), st.sampled_from(["get", "post", "put", "delete"]))
+@settings(deadline=None)
+def test_any_text_is_prepared_as_requests_does(path, params, data, method):
+    args = {"params": params, "data": data, "auth": HTTPBasicAuth("me", "key"), "headers": {"X": "y"}}
+    with requests.Session() as session:
+        ours = session_module.prepare(session, method, f"{CLOUD}{path}", args)
+        theirs = session.prepare_request(requests.Request(method.upper(), f"{CLOUD}{path}", **args))
+    assert (ours.method, ours.url, ours.body) == (theirs.method, theirs.url, theirs.body)
+    assert dict(ours.headers.lower_items()) == dict(theirs.headers.lower_items())
 
 
 def test_a_session_with_a_prepare_request_of_its_own():
