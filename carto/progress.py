@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, TypeAlias
 
+from carto._http.streams import Report
 from carto.exceptions import CartoUsageException
 
 __all__ = ["Progress", "Report", "reporting"]
 
-#: Called with what is done and with the whole, None where that is not known.
-Report: TypeAlias = Callable[[int, "int | None"], None]
 #: What the ``progress`` arguments take: a callback, True for a bar, or None (or False) for silence.
 Progress: TypeAlias = "Report | bool | None"
 

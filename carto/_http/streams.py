@@ -33,7 +33,6 @@ _MAX_DELAY = 0.5
 #: zlib's name for gzip's format, with its largest window.
 _GZIP = 31
 
-BytesLike: TypeAlias = "bytes | bytearray | memoryview"
 #: Told the bytes so far, and all there will be where that is known.
 Report: TypeAlias = Callable[[int, "int | None"], None]
 
@@ -64,6 +63,7 @@ class UploadBody:
         self._level = _checked_level(compression_level)
         self._report = report
         self._start = _position(source)
+        self._total = _size(source, self._start)  # which also finds out early that there is no file at a path
         self._started = False
         # isal works a fifth faster on twice as much; what it makes of it is about a chunk
         self._chunk_size = CHUNK_SIZE if compression_level is None else 2 * CHUNK_SIZE
@@ -85,7 +85,7 @@ class UploadBody:
 
     def size(self) -> int | None:
         """Tell how many bytes there will be before compression, or None where that is not known."""
-        return _size(self._source, self._start)
+        return self._total
 
     def _pieces(self) -> Iterator[bytes]:
         source = self._source
