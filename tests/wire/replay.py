@@ -22,9 +22,12 @@ from tests.wire.comparison import differences
 from tests.wire.transcript import Exchange, read_transcript
 
 HERE = Path(__file__).parent
+GROUPS = ("auth", "select", "types", "insert", "update", "delete", "copyfrom", "copyto", "job", "rate")
+GROUPS_SHARE = 0.98
+TOTAL_SHARE = 0.92
 STATUS_TIMEOUT_S = 20
 POLL_EVERY_S = 0.05
-UNKNOWN_READ_PAUSE_S = 0.4  # the recording polled as long before it read the state of a running job
+JOB_START_PAUSE_S = 0.4  # as long the recording waited before it cancelled a job or looked whether it runs
 
 
 @dataclass
@@ -43,6 +46,16 @@ class Report:
         """Count the matching and the compared exchanges, of some groups or of all."""
         names = [n for group in groups or self.compared for n in self.compared.get(group, ())]
         return sum(name not in self.differing for name in names), len(names)
+
+    def shortfalls(self) -> list[str]:
+        """Say what is below the shares that have to match: of the groups that matter most, and of everything."""
+        found = []
+        for share, groups in ((GROUPS_SHARE, GROUPS), (TOTAL_SHARE, None)):
+            matched, compared = self.matched(groups)
+            if matched < share * compared or not compared:
+                what = ", ".join(groups or ["all"])
+                found.append(f"{matched} of {compared} match, less than {share:.0%}: {what}")
+        return found
 
     def text(self) -> str:
         """Write the differences, then the counts per group."""
@@ -92,8 +105,8 @@ class Replay:
     def _answer(self, exchange: Exchange) -> Answer:
         """Send until the answer has the job status that the recording has."""
         wanted = _job_status(exchange)
-        if exchange.response is None and _reads_job(exchange):
-            time.sleep(UNKNOWN_READ_PAUSE_S)
+        if _cancels_job(exchange) or (_reads_job(exchange) and exchange.response is None):
+            time.sleep(JOB_START_PAUSE_S)
         deadline = time.monotonic() + STATUS_TIMEOUT_S
         while True:
             answer = self._send(exchange)
@@ -122,6 +135,10 @@ def _job_status(exchange: Exchange) -> str | None:
 
 def _reads_job(exchange: Exchange) -> bool:
     return exchange.request["method"] == "GET" and "/sql/job/" in exchange.request["path"]
+
+
+def _cancels_job(exchange: Exchange) -> bool:
+    return exchange.request["method"] == "DELETE" and "{job_id:" in exchange.request["path"]
 
 
 def _status_in(body: bytes) -> str | None:

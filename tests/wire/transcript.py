@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import base64
 import gzip
+import io
 import json
 import re
-import zlib
+import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -139,16 +140,15 @@ class Renames:
     def tree(self, value: Any) -> Any:
         """Rename in all texts of parsed JSON."""
         if isinstance(value, dict):
-            return {name: self._member(name, item) for name, item in value.items()}
+            return {self.text(name): self._member(name, item) for name, item in value.items()}
         if isinstance(value, list):
             return [self.tree(item) for item in value]
         return self.text(value) if isinstance(value, str) else value
 
     def exchange(self, exchange: Exchange) -> Exchange:
-        """Rename in an exchange, its name excepted."""
-        return Exchange(
-            exchange.name, self.tree(exchange.request), self.tree(exchange.response), exchange.replay
-        )
+        """Rename in an exchange, also in its own name, by which others refer to a job."""
+        request, response = self.tree(exchange.request), self.tree(exchange.response)
+        return Exchange(self.text(exchange.name), request, response, exchange.replay)
 
     def _member(self, name: str, item: Any) -> Any:
         if name == "Authorization" and item.startswith("Basic "):
@@ -165,12 +165,24 @@ class Renames:
         return base64.b64encode(self.text(decoded).encode()).decode()
 
     def _base64(self, encoded: str) -> str:
-        """Rename in binary data; the new names must be as long as the old ones."""
+        """Rename in binary data; what is packed by gzip is left as it is."""
         data = base64.b64decode(encoded)
-        packed = data.startswith(b"\x1f\x8b")
-        if packed:
-            data = zlib.decompressobj(wbits=31).decompress(data)
+        if data.startswith(b"\x1f\x8b"):
+            return encoded
+        renamed = self._zip(data) if data.startswith(b"PK") else self._bytes(data)
+        return base64.b64encode(renamed).decode()
+
+    def _zip(self, data: bytes) -> bytes:
+        renamed = io.BytesIO()
+        with zipfile.ZipFile(io.BytesIO(data)) as old, zipfile.ZipFile(renamed, "w") as new:
+            for name in old.namelist():
+                new.writestr(self.text(name), self._bytes(old.read(name)))
+        return renamed.getvalue()
+
+    def _bytes(self, data: bytes) -> bytes:
+        """Rename in texts of a fixed length, in both encodings that occur."""
+        same_length = {old: new for old, new in self._pairs.items() if len(old) == len(new)}
         for encoding in ("utf-8", "utf-16-le"):
-            for old, new in self._pairs.items():
+            for old, new in same_length.items():
                 data = data.replace(old.encode(encoding), new.encode(encoding))
-        return encoded if packed else base64.b64encode(data).decode()
+        return data
