@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import io
 import os
-import secrets
-import stat
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -15,6 +12,7 @@ from urllib.parse import quote_plus
 
 from requests import Response
 
+from carto._http.files import writable_target, write_blocks
 from carto._http.streams import UploadBody, read_blocks
 from carto._http.timeouts import TRANSFER, UNSET, Timeout, Unset
 from carto.auth import SendsRequests, data_of, send_with
@@ -159,13 +157,9 @@ class CopySQLClient:
             CartoException: See `copyto`.
             OSError: The file can't be written.
         """
-        target = Path(os.path.realpath(path))
-        _check_writable(target)
+        target = writable_target(path)
         with self._blocks(query, progress, timeout) as blocks:
-            first = next(blocks, b"")  # until it is there, nothing is touched
-            with _opened(target, append) as file:
-                file.write(first)
-                file.writelines(blocks)
+            write_blocks(target, blocks, append)
 
     def copyto_stream(self, query: str, *, progress: Progress = None,
                       timeout: Timeout | Unset = UNSET) -> ResponseStream:
@@ -253,56 +247,3 @@ def _write_all(file: Any, block: bytes) -> None:
     while rest:
         written = file.write(rest)
         rest = rest[written:] if isinstance(written, int) and written > 0 else b""
-
-
-def _check_writable(target: Path) -> None:
-    """Find out before the request what would fail after it."""
-    if target.is_dir():
-        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(target))
-    if not target.parent.is_dir():
-        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(target.parent))
-    if target.exists() and not os.access(target, os.W_OK):
-        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(target))
-
-
-@contextlib.contextmanager
-def _opened(target: Path, append: bool) -> Iterator[io.BufferedWriter]:
-    """Open a file for data that may fail to come: then it is as before."""
-    exists = target.exists()
-    if exists and not stat.S_ISREG(target.stat().st_mode):  # a device or a pipe
-        with target.open("wb") as file:
-            yield file
-    elif exists and append:
-        with _extended(target) as file:
-            yield file
-    else:
-        with _replaced(target, exists) as file:
-            yield file
-
-
-@contextlib.contextmanager
-def _extended(target: Path) -> Iterator[io.BufferedWriter]:
-    with target.open("ab") as file:
-        size = target.stat().st_size
-        try:
-            yield file
-            file.flush()
-        except BaseException:
-            with contextlib.suppress(OSError):
-                file.flush()
-            os.truncate(target, size)
-            raise
-
-
-@contextlib.contextmanager
-def _replaced(target: Path, exists: bool) -> Iterator[io.BufferedWriter]:
-    """Write beside the target, and put the result in its place at the end."""
-    written = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
-    try:
-        with written.open("xb") as file:
-            yield file
-        if exists:
-            written.chmod(stat.S_IMODE(target.stat().st_mode))
-        written.replace(target)
-    finally:
-        written.unlink(missing_ok=True)
