@@ -89,6 +89,11 @@ class PooledAdapter(UploadAdapter):
         if conn.conn_kw.get("ssl_context") is None:
             super().cert_verify(conn, url, verify, cert)
 
+    def build_response(self, req: PreparedRequest, resp: Any) -> Response:
+        """Have a body that ends too early raised, as urllib3 2 does by itself and 1.26 does not."""
+        resp.enforce_content_length = True
+        return super().build_response(req, resp)
+
 
 class _Session(requests.Session):
     """A session that leaves the redirects of a `Sender` to it."""

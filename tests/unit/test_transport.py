@@ -228,7 +228,7 @@ def test_other_failures_are_never_tried_again(waits, error):
 @pytest.mark.parametrize(("error", "expected"), [
     (requests.ConnectTimeout(), True),
     (requests.ConnectionError(urllib3.exceptions.MaxRetryError(
-        None, "/", urllib3.exceptions.NameResolutionError("h", None, socket.gaierror()))), True),
+        None, "/", urllib3.exceptions.NewConnectionError(None, "no such host"))), True),
     (requests.ConnectionError(urllib3.exceptions.MaxRetryError(
         None, "/", urllib3.exceptions.ProtocolError("reset"))), False),
     (requests.ConnectionError(), False), (requests.ReadTimeout(), False), (requests.ConnectionError("text"), False),
