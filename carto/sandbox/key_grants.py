@@ -7,9 +7,10 @@ any table does, so an event trigger grants them as soon as a table of that name 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Protocol
 
 import psycopg
+
+from carto.sandbox.accounts import ApiKey
 
 _INSTALL = """
 CREATE SCHEMA IF NOT EXISTS carto_sandbox;
@@ -54,15 +55,7 @@ CREATE EVENT TRIGGER carto_sandbox_key_grants ON ddl_command_end
 """
 
 
-class _Key(Protocol):
-    @property
-    def role(self) -> str: ...
-
-    @property
-    def tables(self) -> dict[str, list[str]]: ...
-
-
-def install(connection: psycopg.Connection, keys: Iterable[_Key]) -> None:
+def install(connection: psycopg.Connection, keys: Iterable[ApiKey]) -> None:
     """Note which key may do what to which table, grant it, and keep granting it to tables to come.
 
     Args:

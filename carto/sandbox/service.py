@@ -14,9 +14,10 @@ import psycopg
 import uvicorn
 
 from carto.sandbox import SandboxError
-from carto.sandbox.accounts import Account, account_from_dict, demo_account, load_accounts, provision
+from carto.sandbox.accounts import Account, account_from_dict, demo_account, load_accounts
 from carto.sandbox.cluster import Cluster
 from carto.sandbox.node_http import NodeHttpProtocol
+from carto.sandbox.provisioning import provision
 from carto.sandbox.run_directory import RunDirectory
 from carto.sandbox.server import ServerOptions, create_app
 
