@@ -8,11 +8,14 @@ of an `UploadBody`; all other requests take urllib3's own path.
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import io
 import re
 import socket
 import ssl
+from collections import OrderedDict
+from collections.abc import Iterator
 from typing import Any
 
 import requests
@@ -114,6 +117,31 @@ class UploadAdapter(HTTPAdapter):
         if isinstance(request.body, UploadBody):
             request.body.write_timeout = _read_part(timeout)
         return super().send(request, stream, timeout, *args, **kwargs)
+
+
+@contextlib.contextmanager
+def watching_session(session: requests.Session, request: requests.PreparedRequest) -> Iterator[requests.Session]:
+    """Give an upload of the caller's own session connections that watch for early answers.
+
+    The session itself is left as it is, and its adapter as well where it is
+    not requests' own: then somebody wants it, or a mock stands there.
+
+    Args:
+        session: The session to send with.
+        request: The request.
+
+    Yields:
+        The session, or a copy of it with other connections.
+    """
+    plain = session.get_adapter(str(request.url)) if isinstance(request.body, UploadBody) else None
+    if type(plain) is not HTTPAdapter:
+        yield session
+        return
+    copy = object.__new__(type(session))
+    copy.__dict__.update(session.__dict__)
+    with contextlib.closing(UploadAdapter(max_retries=plain.max_retries)) as adapter:
+        copy.adapters = OrderedDict({"https://": adapter, "http://": adapter})
+        yield copy
 
 
 def _watch(manager: urllib3.PoolManager) -> None:

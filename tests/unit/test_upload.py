@@ -416,16 +416,67 @@ def test_other_requests_take_the_plain_path(client_of, monkeypatch):
         assert SQLClient(client_of(server)).send("select 1")["rows"] == []
 
 
-def test_a_session_of_the_callers_own_uploads_too(context, compress, certificate):
-    bodies = []
+@pytest.fixture
+def session():
+    """A session of the caller's own."""
+    with requests.Session() as session:
+        session.headers["X-Mine"] = "yes"
+        yield session
+
+
+def test_a_session_of_the_callers_own_uploads_too(context, compress, session):
+    bodies, heads, answers = [], [], []
+    session.hooks["response"].append(lambda response, **_: answers.append(response.status_code))
+
+    def handle(peer):
+        heads.append(peer.head())
+        bodies.append(peer.chunked_body())
+        peer.answer(DONE, headers="Set-Cookie: seen=1\r\n")
+        peer.hold()
+
+    adapters = dict(session.adapters)
+    with RawServer(handle, context) as server:
+        client = APIKeyAuthClient(server.url, "secret-key", session=session, timeout=10)
+        assert CopySQLClient(client).copyfrom(QUERY, [NOISE], compress) == DONE
+    assert (gzip.decompress(bodies[0]) if compress else bodies[0]) == NOISE
+    assert "X-Mine: yes" in heads[0]
+    assert session.cookies["seen"] == "1"
+    assert answers == [200]
+    assert session.adapters == adapters
+
+
+def test_an_early_refusal_reaches_a_session_of_the_callers_own(context, compress, session):
+    clock = Clock()
 
     def handle(peer):
         peer.head()
-        bodies.append(peer.chunked_body())
+        peer.exactly(100_000)
+        clock.refuse(peer)
+        peer.hold()
+
+    with RawServer(handle, context) as server:
+        copy = CopySQLClient(APIKeyAuthClient(server.url, "secret-key", session=session, timeout=10))
+        with pytest.raises(CartoBadRequestException, match="does not exist"):
+            copy.copyfrom(QUERY, endless_data(), compress)
+    assert clock.since() < 1
+
+
+def test_an_adapter_of_the_callers_own_is_used(session):
+    sent = []
+
+    class Mine(requests.adapters.HTTPAdapter):
+        def send(self, request, **kwargs):
+            sent.append(request.url)
+            return super().send(request, **kwargs)
+
+    def handle(peer):
+        peer.head()
+        peer.chunked_body()
         peer.answer(DONE)
         peer.hold()
 
-    with RawServer(handle, context) as server, requests.Session() as session:
-        client = APIKeyAuthClient(server.url, "secret-key", session=session)
-        assert CopySQLClient(client).copyfrom(QUERY, [NOISE], compress) == DONE
-    assert (gzip.decompress(bodies[0]) if compress else bodies[0]) == NOISE
+    session.mount("http://", Mine())
+    with RawServer(handle) as server:
+        client = APIKeyAuthClient(server.url, "secret-key", session=session, timeout=10)
+        assert CopySQLClient(client).copyfrom(QUERY, [NOISE]) == DONE
+    assert len(sent) == 1
