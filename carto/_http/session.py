@@ -30,7 +30,7 @@ from carto._http.redaction import redact, secrets_of
 from carto._http.retry import DEFAULT_RETRIES, Retries
 from carto._http.streams import UploadBody
 from carto._http.timeouts import UNSET, Timeout, Unset
-from carto._http.upload import UploadAdapter
+from carto._http.upload import UploadAdapter, watching_session
 from carto.exceptions import (
     CartoRateLimitException,
     CartoResponseException,
@@ -206,7 +206,8 @@ class Sender:
         request = prepare(session, method, url, args)
         settings = self._settings(session, url, args)
         started = time.perf_counter()
-        response = session.send(request, timeout=timeout, allow_redirects=False, **settings)
+        with watching_session(session, request) as session:
+            response = session.send(request, timeout=timeout, allow_redirects=False, **settings)
         if log.isEnabledFor(logging.DEBUG):
             log.debug("carto: %s %s -> %s in %.3f s", request.method, redact(request.url or "", secrets_of(request)),
                       response.status_code, time.perf_counter() - started)
