@@ -14,9 +14,10 @@ from tests.packaging.project import modules
 # From the bottom to the top; what is named nowhere is a module of the public API, above all of them.
 LAYERS = (
     ("carto.exceptions", "carto._http"),
+    ("carto.display", "carto.geometry", "carto.progress", "carto.utils"),
     ("carto.auth",),
     ("carto.fields", "carto.paginators", "carto.resources"),
-    ("carto.progress", "carto.jobs", "carto.utils", "carto.geometry"),
+    ("carto.jobs",),
     ("carto.sql",),
 )
 
