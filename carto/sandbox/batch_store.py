@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 
-import psycopg
-from psycopg import sql
 from psycopg.rows import scalar_row
 
-from carto.sandbox import batch_jobs
+from carto.sandbox import batch_jobs, control_database
 from carto.sandbox.batch_jobs import Document, Job, JobError
-from carto.sandbox.state import CONTROL_DATABASE, ServerState
+from carto.sandbox.state import ServerState
 
 _CREATE_TABLE = """
 CREATE TABLE IF NOT EXISTS batch_jobs (
@@ -34,19 +32,8 @@ class JobStore:
 
     async def open(self) -> None:
         """Connect; create the database and the table when they are missing."""
-        await self._create_database()
-        self._connection = await psycopg.AsyncConnection.connect(
-            self._state.control_conninfo, autocommit=True, client_encoding="utf8", row_factory=scalar_row
-        )
-        await self._connection.execute("SET client_min_messages = warning")
+        self._connection = await control_database.connect(self._state, scalar_row)
         await self._connection.execute(_CREATE_TABLE)
-
-    async def _create_database(self) -> None:
-        async with await psycopg.AsyncConnection.connect(self._state.options.conninfo, autocommit=True) as connection:
-            known = await connection.execute("SELECT FROM pg_database WHERE datname = %s", [CONTROL_DATABASE])
-            if known.rowcount == 0:
-                create = sql.SQL("CREATE DATABASE {}").format(sql.Identifier(CONTROL_DATABASE))
-                await connection.execute(create)
 
     async def close(self) -> None:
         """Disconnect."""

@@ -12,26 +12,25 @@ from pathlib import Path
 from typing import Any
 
 from carto.sandbox.accounts import Account
+from carto.sandbox.import_errors import ImportFailed
 from carto.sandbox.state import ServerState
+
+__all__ = [
+    "ConnectorSource",
+    "Download",
+    "FileSource",
+    "ImportFailed",
+    "ImportOptions",
+    "ImportResult",
+    "ImportedTable",
+    "QuerySource",
+    "Source",
+    "download",
+    "import_source",
+]
 
 OnState = Callable[[str], None]
 """Called with each state that an import reaches: unpacking, importing, guessing."""
-
-
-class ImportFailed(Exception):
-    """An import that came to nothing.
-
-    Attributes:
-        code: CARTO's error code, such as 1005 for an empty file; `import_errors` has their texts.
-        detail: What was wrong with this source, for the log; may be empty.
-        http_status: What the remote server answered, when that was the reason.
-    """
-
-    def __init__(self, code: int, detail: str = "", http_status: int | None = None) -> None:
-        super().__init__(f"import error {code}: {detail}")
-        self.code = code
-        self.detail = detail
-        self.http_status = http_status
 
 
 @dataclass(frozen=True)
