@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+import functools
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -28,17 +28,18 @@ SDK = [name for name in MODULES if not name.startswith("carto.sandbox")]
 SANDBOX = [name for name in MODULES if name.startswith("carto.sandbox")]
 
 
-def _imports(path: Path) -> Iterator[str]:
-    """Yield the dotted name of everything imported, inside functions too, but not for type checkers alone."""
-    tree = ast.parse(path.read_text())
-    only_for_checkers = [block for block in ast.walk(tree) if _is_type_checking(block)]
-    skipped = {node for block in only_for_checkers for node in ast.walk(block)}
-    for node in set(ast.walk(tree)) - skipped:
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path}: relative imports hide the layer"
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+@functools.cache
+def _imports(path: Path) -> frozenset[str]:
+    """Give the dotted name of everything imported, inside functions too, but not for type checkers alone."""
+    nodes = set(ast.walk(ast.parse(path.read_text())))
+    only_for_checkers = [block for block in nodes if _is_type_checking(block)]
+    nodes.difference_update(*map(ast.walk, only_for_checkers))
+    assert not any(isinstance(node, ast.ImportFrom) and node.level for node in nodes), f"{path}: a relative import"
+    plain = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    others = {
+        f"{node.module}.{alias.name}" for node in nodes if isinstance(node, ast.ImportFrom) for alias in node.names
+    }
+    return frozenset(plain | others)
 
 
 def _is_type_checking(node: ast.AST) -> bool:
