@@ -134,6 +134,7 @@ class CartoResponseException(CartoException, pyrestcli_exceptions.BaseException)
         context: What kind of error the server says it is, such as ``limit``, or None.
         detail: The server's detail, or None.
         hint: The server's hint, or None.
+        errors_with_context: For maps: an object for each error, with its type, layer and place.
         position: Where in the SQL text the error is (1 is the first character), or None.
         marker: The line of the SQL text at that place with a caret below it, or None.
         method: The request's verb.
@@ -150,6 +151,7 @@ class CartoResponseException(CartoException, pyrestcli_exceptions.BaseException)
         self.context: Any = body.get("context")
         self.detail: Any = body.get("detail")
         self.hint: Any = body.get("hint")
+        self.errors_with_context: list[Any] = body.get("errors_with_context") or []
         self.position: int | None = _int_or_none(body.get("position"))
         self.marker: str | None = None
         self.method: str | None = request.method if request is not None else None
@@ -279,6 +281,9 @@ class CartoPartialResultException(CartoResponseException):
         self.received = received
 
 
+#: What limits on maps are answered with, in place of a text.
+_BINARY_TYPES = frozenset({"application/x-protobuf", "image/png", "image/jpeg"})
+
 _BY_STATUS: dict[int, type[CartoResponseException]] = {
     400: CartoBadRequestException,
     401: CartoUnauthorizedException,
@@ -398,6 +403,9 @@ def _describe_unreadable(response: requests.Response) -> str:
         text = redact(response.text, secrets)
     except (RuntimeError, requests_exceptions.RequestException):
         return f"{status}: the answer could not be read"
+    kind = response.headers.get("Content-Type", "").partition(";")[0]
+    if kind in _BINARY_TYPES:
+        return f"{status}: the answer is {len(response.content)} bytes of {kind}"
     if "<html" in text[:1000].lower():
         says = redact(_text_of_html(text), secrets)[:200]
         return f"{status}: the answer is a page of HTML that says: {says!r}"
