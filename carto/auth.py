@@ -114,10 +114,11 @@ class _ClientIdentifier:
         return f"{prefix}-{self.CARTO_VERSION}"
 
 
-class _NoCredentials(AuthBase):
+class NoCredentials(AuthBase):
     """Sends a request without an Authorization header, also where netrc has one for the host."""
 
     def __call__(self, request: PreparedRequest) -> PreparedRequest:
+        """Leave the request as it is."""
         return request
 
 
@@ -186,7 +187,7 @@ class _CartoClient(_UsernameGetter, _BaseUrlChecker, _ClientIdentifier, BaseAuth
         args.pop("api_key_in", None)
         args["headers"] = {"User-Agent": self.user_agent, **(args.get("headers") or {})}
         args["params"] = _joined_params(args.get("params"), {"client": self.client_id})
-        args["auth"] = args.get("auth") or self.session.auth or _NoCredentials()
+        args["auth"] = args.get("auth") or self.session.auth or NoCredentials()
         return http_method.lower(), args
 
     def get_response_data(self, response: Response, parse_json: bool = True) -> Any:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import Any, TypeAlias
 
 from carto._http.streams import Report
 from carto.exceptions import CartoUsageException
 
-__all__ = ["Progress", "Report", "reporting"]
+__all__ = ["Progress", "Report", "counted", "reporting", "showing_states"]
 
 #: What the ``progress`` arguments take: a callback, True for a bar, or None (or False) for silence.
 Progress: TypeAlias = "Report | bool | None"
@@ -41,14 +41,61 @@ def reporting(progress: Progress, description: str, unit: str = "B") -> Iterator
         raise CartoUsageException(f"progress is a function, True or None, not {progress!r}")
 
 
-def _new_bar(description: str, unit: str) -> Any:
+def counted(blocks: Generator[bytes, None, None], progress: Progress, description: str,
+            total: int | None) -> Generator[bytes, None, None]:
+    """Pass the blocks of a download on, and tell how far it is.
+
+    Args:
+        blocks: The blocks; they are closed with what is returned.
+        progress: What the caller asked for.
+        description: See `reporting`.
+        total: The bytes that there will be, or None where that is not known.
+
+    Yields:
+        The blocks.
+    """
+    done = 0
+    with reporting(progress, description) as report, contextlib.closing(blocks):
+        for block in blocks:
+            yield block
+            done += len(block)
+            if report is not None:
+                report(done, total)
+
+
+@contextlib.contextmanager
+def showing_states(progress: Progress, on_state: Callable[[Any], None] | None,
+                   description: str) -> Iterator[Callable[[Any], None] | None]:
+    """Open the reporting of a job's states, in a line on the screen where a bar was asked for.
+
+    Args:
+        progress: What the caller asked for: True draws.
+        on_state: The caller's own function, or None.
+        description: The words before the state.
+
+    Yields:
+        The function to call with the job, which has a ``state``, or None when nobody listens.
+    """
+    if progress is not True:
+        yield on_state
+        return
+    with _new_bar(description, "B", bar_format="{desc} [{elapsed}]") as bar:
+        def show(job: Any) -> None:
+            bar.set_description_str(f"{description}: {job.state}")
+            if on_state is not None:
+                on_state(job)
+
+        yield show
+
+
+def _new_bar(description: str, unit: str, **options: Any) -> Any:
     try:
         from tqdm.auto import tqdm
     except ImportError:
         raise CartoUsageException("progress=True draws with tqdm, which is not installed: run "
                                   "pip install '.[progress]' in a clone of carto, or pass a function") from None
     in_bytes = unit == "B"
-    return tqdm(desc=description, unit=unit, unit_scale=in_bytes, unit_divisor=1024 if in_bytes else 1000)
+    return tqdm(desc=description, unit=unit, unit_scale=in_bytes, unit_divisor=1024 if in_bytes else 1000, **options)
 
 
 def _drawing(bar: Any) -> Report:

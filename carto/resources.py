@@ -19,6 +19,7 @@ it. How they are listed, read, saved and deleted stands here, once::
 from __future__ import annotations
 
 import itertools
+import sys
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
@@ -124,11 +125,15 @@ class Resource(_Connected, pyrestcli_resources.Resource, metaclass=ResourceMetac
     _cleared: frozenset[str] = frozenset()
 
     class Meta(_Connected.Meta):
-        """How the API identifies the resource, what people call it, and whether it takes JSON."""
+        """How the API identifies the resource, what people call it, and what it takes: JSON or a form, and which fields.
+
+        Without names of fields, `save` sends all that have a value.
+        """
 
         id_field = "id"
         name_field = "id"
         json_data = True
+        saved_fields: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, auth_client: SendsRequests, **kwargs: Any) -> None:
         self.client = auth_client
@@ -194,7 +199,7 @@ class Resource(_Connected, pyrestcli_resources.Resource, metaclass=ResourceMetac
 
         Args:
             force_create: Whether to create it also when it has an id.
-            fields: The names of the fields to send; all when not given.
+            fields: The names of the fields to send; all that the server takes when not given.
 
         Returns:
             The answer.
@@ -202,7 +207,7 @@ class Resource(_Connected, pyrestcli_resources.Resource, metaclass=ResourceMetac
         Raises:
             CartoResponseException: The server refused.
         """
-        values = self._values(self.fields if fields is None else fields)
+        values = self._values((self.Meta.saved_fields or self.fields) if fields is None else fields)
         body = {"headers": dict(_JSON), "json": values} if self.Meta.json_data else {"data": values}
         path = None if force_create else self.get_resource_endpoint()
         if path is None:
@@ -433,7 +438,7 @@ class _Warns:
         if type(self) not in _warned:
             _warned.add(type(self))
             warnings.warn(f"{type(self).__name__} uses a non-public API of CARTO, which may change without notice",
-                          NonPublicAPIWarning, stacklevel=2)
+                          NonPublicAPIWarning, stacklevel=_frames_within())
         super().__init__(*args, **kwargs)
 
 
@@ -443,6 +448,14 @@ class WarnResource(_Warns, Resource):
 
 class WarnAsyncResource(_Warns, AsyncResource):
     """A job of an API that CARTO did not publish; the first one of each class warns."""
+
+
+def _frames_within() -> int:
+    """Count the frames up to the caller of this package, so that a warning shows a line of the caller's."""
+    frame, count = sys._getframe(1), 1
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "carto":
+        frame, count = frame.f_back, count + 1
+    return count
 
 
 def _sent_value(value: Any) -> Any:

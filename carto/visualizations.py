@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
-from requests import Response
-
-from carto.display import html_table
+from carto._viz import VisualizationResource, VisualizationsManager
+from carto.auth import data_of
 from carto.exceptions import CartoUsageException
 from carto.export import ExportJob
-from carto.fields import (
-    BooleanField,
-    CharField,
-    DateTimeField,
-    DictField,
-    IntegerField,
-    PermissionField,
-    SynchronizationField,
-    TableField,
-)
-from carto.resources import Manager, WarnResource
+from carto.fields import CharField, TableField
+from carto.progress import Progress
 
 API_VERSION = "v1"
 API_ENDPOINT = "api/{api_version}/viz/"
@@ -33,64 +24,31 @@ INTERVAL_BETWEEN_RETRIES_S = 5
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
-class Visualization(WarnResource):
+class Visualization(VisualizationResource):
     """A map.
 
     Attributes:
         privacy: ``PUBLIC``, ``PRIVATE``, ``LINK`` or ``PASSWORD``.
+        password: To be set together with the privacy ``PASSWORD``; the server does not tell it.
         stats: Views per day, of the last 30 days.
         related_tables: The tables it shows; not in listings.
     """
 
-    active_child = CharField()
-    active_layer_id = CharField()
-    attributions = CharField()
-    auth_tokens = CharField(many=True)
-    children = CharField(many=True)
-    created_at = DateTimeField()
-    description = CharField()
-    display_name = CharField()
-    external_source = DictField()
-    id = CharField()
-    kind = CharField()
-    license = CharField()
-    liked = BooleanField()
-    likes = IntegerField()
-    locked = BooleanField()
-    map_id = CharField()
-    name = CharField()
-    next_id = CharField()
-    parent_id = CharField()
-    permission = PermissionField()
-    prev_id = CharField()
-    privacy = CharField()
     related_tables = TableField(many=True)
-    source = CharField()
-    stats = DictField()
-    synchronization = SynchronizationField()
-    table = TableField()
-    tags = CharField(many=True)
-    title = CharField()
-    transition_options = DictField()
-    type = CharField()
-    updated_at = DateTimeField()
-    url = CharField()
-    uses_builder_features = BooleanField()
     version = CharField()
-
-    display_columns = ("name", "privacy", "updated_at", "tags", "id")
+    password = CharField()
 
     class Meta:
         """Where maps are."""
 
         collection_endpoint = API_ENDPOINT.format(api_version=API_VERSION)
-        name_field = "name"
+        saved_fields = (*VisualizationResource.Meta.saved_fields, "password")
 
     def export(self, timeout: float | None = None, on_state: Callable[[Any], None] | None = None) -> str:
         """Export the map to a .carto file on the server.
 
         Args:
-            timeout: Seconds to wait at most; 150 when not given.
+            timeout: Seconds to wait at most; MAX_NUMBER_OF_RETRIES times INTERVAL_BETWEEN_RETRIES_S when not given.
             on_state: Called with the `ExportJob`, after each time that it was read.
 
         Returns:
@@ -100,27 +58,39 @@ class Visualization(WarnResource):
             CartoJobException: The export failed, or is not done in time.
             CartoResponseException: The server refused.
         """
+        return self._exported(timeout, on_state).file_url()
+
+    def download(self, path: str | os.PathLike[str], timeout: float | None = None,
+                 on_state: Callable[[Any], None] | None = None, *, progress: Progress = None) -> None:
+        """Export the map to a .carto file here, which can be imported again.
+
+        Args:
+            path: The file; it is as before when anything fails.
+            timeout: Seconds to wait for the export, as in `export`.
+            on_state: Called with the `ExportJob`, after each time that it was read.
+            progress: Called with the bytes that have come and the whole, or True for a bar.
+
+        Raises:
+            CartoJobException: The export failed, or is not done in time.
+            CartoResponseException: The server refused.
+            OSError: The file can't be written.
+        """
+        self._exported(timeout, on_state).download(path, progress=progress)
+
+    def _exported(self, timeout: float | None, on_state: Callable[[Any], None] | None) -> ExportJob:
+        if self.get_id() is None:
+            raise CartoUsageException("the map has no id: it was not read from the server")
         job = ExportJob(self.client, self.get_id())
         job.run()
-        wait = MAX_NUMBER_OF_RETRIES * INTERVAL_BETWEEN_RETRIES_S if timeout is None else timeout
-        return job.wait(wait, on_state)
-
-    def _repr_html_(self) -> str:
-        rows = [(name, getattr(self, name)) for name in ("id", "name", "privacy", "description", "tags", "url")]
-        return html_table(("", str(self)), rows)
+        job.wait(MAX_NUMBER_OF_RETRIES * INTERVAL_BETWEEN_RETRIES_S if timeout is None else timeout, on_state)
+        return job
 
 
-class VisualizationManager(Manager[Visualization]):
+class VisualizationManager(VisualizationsManager[Visualization]):
     """The maps of an account."""
 
     resource_class = Visualization
-    json_collection_attribute = "visualizations"
-    paged = True
-
-    def send(self, url: str, http_method: str, **client_args: Any) -> Response:
-        """Send a request about maps, and not about what else the server keeps as visualizations."""
-        params = {"type": "derived", "exclude_shared": "true", **(client_args.pop("params", None) or {})}
-        return super().send(url, http_method, params=params, **client_args)
+    parameters: ClassVar[dict[str, str]] = {"type": "derived", "exclude_shared": "true"}
 
     def get(self, resource_id: Any) -> Visualization:
         """Read a map.
@@ -136,7 +106,7 @@ class VisualizationManager(Manager[Visualization]):
             CartoUsageException: Several have that name; the text lists their ids.
         """
         name = str(resource_id)
-        if resource_id is None or _UUID.fullmatch(name):
+        if not name or resource_id is None or _UUID.fullmatch(name):
             return super().get(resource_id)
         found = [each for each in self.iterate(q=name) if each.name == name]
         if len(found) > 1:
@@ -144,3 +114,19 @@ class VisualizationManager(Manager[Visualization]):
             raise CartoUsageException(f"{len(found)} maps are called {name!r}: get one by its id: {ids}")
         # the server's own look-up by name gives its error when there is none
         return super().get(found[0].id if found else name)
+
+    def create(self, **kwargs: Any) -> Visualization:
+        """Create a map.
+
+        Args:
+            **kwargs: ``tables`` (names of datasets that it shows) or ``source_visualization_id`` (a map
+                to copy, or a dataset), and its properties: name, description, tags, privacy...
+
+        Returns:
+            The map.
+
+        Raises:
+            CartoResponseException: The server refused.
+        """
+        body = {"type": "derived", **kwargs}
+        return self._built(data_of(self.client, self.send(self.get_collection_endpoint(), "post", json=body)))

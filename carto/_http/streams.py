@@ -193,6 +193,12 @@ def _file_size(status: os.stat_result) -> int | None:
     return status.st_size if stat.S_ISREG(status.st_mode) else None
 
 
+def expected_size(response: requests.Response) -> int | None:
+    """Tell how many bytes the body of an answer will give, or None where that is not known."""
+    length = response.headers.get("Content-Length", "")
+    return int(length) if length.isdigit() and "Content-Encoding" not in response.headers else None
+
+
 def read_blocks(response: requests.Response) -> Generator[bytes, None, None]:
     """Read the body of an answer to its end, decoded.
 

@@ -13,11 +13,11 @@ from urllib.parse import quote_plus
 from requests import Response
 
 from carto._http.files import writable_target, write_blocks
-from carto._http.streams import UploadBody, read_blocks
+from carto._http.streams import UploadBody, expected_size, read_blocks
 from carto._http.timeouts import TRANSFER, UNSET, Timeout, Unset
 from carto.auth import SendsRequests, data_of, send_with
 from carto.exceptions import CartoInvalidResponseException, CartoUsageException
-from carto.progress import Progress, reporting
+from carto.progress import Progress, counted, reporting
 from carto.sql.constants import DEFAULT_COMPRESSION_LEVEL, MAX_GET_QUERY_LEN, SQL_API_URL
 from carto.sql.copy_answer import whole_blocks
 from carto.sql.copy_statement import CopyStatement, read_copy
@@ -222,23 +222,7 @@ def _reported_blocks(response: Response, statement: CopyStatement,
                      progress: Progress) -> Generator[bytes, None, None]:
     """Read the data of a COPY TO, whole or with an exception, and tell how far it is."""
     whole = whole_blocks(read_blocks(response), response, statement.format)
-    return whole if progress is None else _counted(whole, progress, _expected_size(response))
-
-
-def _counted(blocks: Generator[bytes, None, None], progress: Progress,
-             total: int | None) -> Generator[bytes, None, None]:
-    done = 0
-    with reporting(progress, "COPY TO") as report, contextlib.closing(blocks):
-        for block in blocks:
-            yield block
-            done += len(block)
-            if report is not None:
-                report(done, total)
-
-
-def _expected_size(response: Response) -> int | None:
-    length = response.headers.get("Content-Length", "")
-    return int(length) if length.isdigit() and "Content-Encoding" not in response.headers else None
+    return whole if progress is None else counted(whole, progress, "COPY TO", expected_size(response))
 
 
 def _write_all(file: Any, block: bytes) -> None:
