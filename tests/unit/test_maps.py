@@ -181,7 +181,8 @@ class TestFetching:
         assert len(server.calls) == 2
 
     def test_a_limit_on_a_vector_tile_comes_as_a_tile(self, anonymous, server):
-        server.get(f"{MAP}{TOKEN}/0/0/0.mvt", status=429, body=b"\x1a\x05\x00\xff", content_type="application/x-protobuf")
+        server.get(f"{MAP}{TOKEN}/0/0/0.mvt", status=429, body=b"\x1a\x05\x00\xff",
+                   content_type="application/x-protobuf")
         with pytest.raises(CartoLimitException, match="4 bytes of application/x-protobuf"):
             anonymous.tile(0, 0, 0, extension="mvt")
 
