@@ -21,7 +21,7 @@ def order(names: Sequence[str], number: int) -> list[str]:
 
     So no contender always follows the same other one, and a machine that slows down slows all of them down.
     """
-    start = number % len(names)
+    start = number % max(len(names), 1)
     turned = [*names[start:], *names[:start]]
     return turned if number % 2 == 0 else turned[::-1]
 

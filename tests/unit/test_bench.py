@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
@@ -13,6 +15,8 @@ from bench.contest import Result, main_environment, run_row
 from bench.model import OLD, OURS, Contender, Reach, Row, Sample, Work
 from bench.rounds import Spread, order, ratios, spread
 from bench.rows import all_rows
+from bench.rows.copy_from import raw_socket as send_file_over_socket
+from bench.rows.query import kept_urllib3
 from bench.stage import Stage
 from bench.summary import as_json, from_json, summarize
 
@@ -110,7 +114,6 @@ def test_the_readme_shows_the_results_that_are_saved() -> None:
     saved = json.loads((folder / "results.json").read_text(encoding="utf-8"))
     table = report.markdown_table(map(from_json, saved["rows"]))
     assert table in (folder / "README.md").read_text(encoding="utf-8")
-    assert [row["key"] for row in saved["rows"]] == [row.key for row in all_rows()]
 
 
 @pytest.fixture(scope="module")
@@ -120,12 +123,38 @@ def stage() -> Iterator[Stage]:
 
 
 @pytest.mark.parametrize("row", [row for row in all_rows() if not row.key.endswith(APART)], ids=lambda row: row.key)
-def test_a_row_runs_in_small(row: Row, stage: Stage) -> None:
-    result = run_row(row, stage, main_environment(), rounds=1, part=0.002)
+def test_the_contenders_of_a_row_do_the_same_work(row: Row, stage: Stage) -> None:
+    work = row.work(stage, max(row.size // 1000, 1))
+    with mock.patch.dict(os.environ):
+        results = [contender.task(work)() for contender in row.contenders if contender.name != OLD]
+    counts = {result for result in results if isinstance(result, int)}
+    assert len(counts) == 1 or all(isinstance(result, Sample) for result in results)
+
+
+def test_a_row_is_measured_in_processes_of_its_contenders(stage: Stage) -> None:
+    row = next(row for row in all_rows() if row.key == "copyto-stream")
+    result = run_row(row, stage, main_environment(), rounds=2, part=0.001)
     assert result.failures == {}
-    assert {name: len(samples[result.size]) for name, samples in result.samples.items()} == {
-        contender.name: 1 for contender in row.contenders if contender.name != OLD}
-    assert all(sample.wall > 0 for name in result.samples for sample in result.at_full_size(name))
+    assert set(result.samples) == {row.limit, OURS}
+    for name in result.samples:
+        assert [len(result.samples[name][size]) for size in result.sizes] == [2, 2]
+        assert all(sample.wall > 0 and sample.cpu > 0 for sample in result.at_full_size(name))
+
+
+def test_a_contender_that_fails_does_not_stop_the_others(stage: Stage) -> None:
+    contenders = (Contender("limit", kept_urllib3), Contender(OURS, send_file_over_socket))
+    row = Row("row", "Row", "call", 1, lambda stage, size: Work(size, stage.small_answer()), contenders)
+    result = run_row(row, stage, main_environment(), rounds=1)
+    assert set(result.samples) == {"limit"}
+    assert "No such file" in result.failures[OURS]
+    assert f"FAILED: {OURS}" in report.terminal_table(summarize(result))
+
+
+def test_a_row_whose_contenders_all_fail_has_no_numbers(stage: Stage) -> None:
+    row = Row("row", "Row", "call", 1, lambda stage, size: Work(size, stage.small_answer()),
+              (Contender("limit", send_file_over_socket),), (Reach(1.0, "limit"),))
+    summary = summarize(run_row(row, stage, main_environment(), rounds=1))
+    assert (summary.lines, summary.outcomes, list(summary.failures)) == ([], [], ["limit"])
 
 
 def test_nothing_is_left_behind() -> None:
