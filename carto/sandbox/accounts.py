@@ -7,6 +7,7 @@ import json
 import secrets
 import uuid
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -119,13 +120,14 @@ class Account:
         """
         if self.database_url is not None:
             return self.database_url
-        return conninfo_text.make_conninfo(
-            cluster,
-            dbname=self.database,
-            user=key.role,
-            password=key.password,
-            application_name="cartodb_sqlapi",
-        )
+        return _role_conninfo(cluster, self.database, key.role, key.password)
+
+
+@lru_cache(maxsize=1024)
+def _role_conninfo(cluster: str, database: str, role: str, password: str) -> str:
+    return conninfo_text.make_conninfo(
+        cluster, dbname=database, user=role, password=password, application_name="cartodb_sqlapi"
+    )
 
 
 def load_accounts(path: Path | str | None = None) -> list[Account]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import psycopg
@@ -52,7 +53,7 @@ class ServerState:
         """Connection string of the sandbox's own database, where jobs are kept."""
         return conninfo_text.make_conninfo(self.options.conninfo, dbname=CONTROL_DATABASE)
 
-    @property
+    @cached_property
     def cluster_conninfo(self) -> str:
         """Connection string of the cluster, without role, password and database."""
         parts = conninfo_text.conninfo_to_dict(self.options.conninfo)
