@@ -125,9 +125,9 @@ class Resource(_Connected, pyrestcli_resources.Resource, metaclass=ResourceMetac
     _cleared: frozenset[str] = frozenset()
 
     class Meta(_Connected.Meta):
-        """How the API identifies the resource, what people call it, and what it takes: JSON or a form, and which fields.
+        """How the API identifies the resource, what people call it, and what it takes.
 
-        Without names of fields, `save` sends all that have a value.
+        Where no fields are named, `save` sends all that have a value.
         """
 
         id_field = "id"

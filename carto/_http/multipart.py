@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
+import tempfile
 from collections.abc import Iterator
 from typing import Any
 
@@ -51,6 +53,26 @@ class FileForm(UploadBody):
         yield self._head
         yield from super()._pieces()
         yield self._tail
+
+
+@contextlib.contextmanager
+def of_known_size(source: Any) -> Iterator[Any]:
+    """Copy a source to a temporary file when its size can't be known before it is read, as that of a pipe.
+
+    Args:
+        source: See `UploadBody`.
+
+    Yields:
+        The source, or the copy.
+    """
+    body = UploadBody(source)
+    if body.size() is not None:
+        yield source
+        return
+    with tempfile.TemporaryFile() as copy:
+        body.sent_by(lambda: copy.writelines(body))
+        copy.seek(0)
+        yield copy
 
 
 def _quoted(text: str) -> str:

@@ -13,7 +13,7 @@ import time
 import zlib
 from collections.abc import Callable, Generator, Iterable, Iterator
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import requests
 import urllib3
@@ -82,6 +82,22 @@ class UploadBody:
         except Exception as error:
             self.failure = error
             raise ProducerFailed(f"the data could not be produced ({type(error).__name__})") from error
+
+    def sent_by(self, send: Callable[[], _Answer]) -> _Answer:
+        """Send the body; what its source raises is raised, in place of what becomes of that on its way.
+
+        Args:
+            send: What iterates over this body.
+
+        Returns:
+            What it returns.
+        """
+        try:
+            return send()
+        except Exception:
+            if self.failure is None:
+                raise
+        raise self.failure
 
     def size(self) -> int | None:
         """Tell how many bytes there will be before compression, or None where that is not known."""

@@ -193,13 +193,9 @@ class CopySQLClient:
         headers = {"Content-Type": "application/octet-stream"}
         if compress:
             headers["Content-Encoding"] = "gzip"
-        try:
-            return send_with(self.client, f"{self.api_url}/copyfrom", "post", params={"q": statement.text},
-                             data=body, headers=headers, timeout=_wait(timeout))
-        except Exception:
-            if body.failure is None:
-                raise
-        raise body.failure
+        return body.sent_by(lambda: send_with(
+            self.client, f"{self.api_url}/copyfrom", "post", params={"q": statement.text}, data=body, headers=headers,
+            timeout=_wait(timeout)))
 
     def _download(self, statement: CopyStatement, timeout: Timeout | Unset) -> Response:
         short = len(statement.text) < MAX_GET_QUERY_LEN and len(quote_plus(statement.text)) < _MAX_QUERY_BYTES
