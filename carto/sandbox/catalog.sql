@@ -152,18 +152,59 @@ BEGIN
 END
 $$;
 
--- When the rows of a dataset last changed.
-CREATE OR REPLACE VIEW carto_sandbox.changes AS
-SELECT v.id, coalesce(m.updated_at, v.created_at) AS changed_at
-FROM carto_sandbox.visualizations v
-LEFT JOIN cartodb.CDB_TableMetadata m ON m.tabname = v.table_oid
-WHERE v.type = 'table';
 
--- Keep the kinds of geometry of the given datasets up to date.
-CREATE OR REPLACE FUNCTION carto_sandbox.refresh_geometry_types(ids uuid[]) RETURNS void
-LANGUAGE sql AS $$
-    UPDATE carto_sandbox.visualizations v
-    SET geometry_types = carto_sandbox.find_geometry_types(v.table_oid), geometry_types_at = c.changed_at
-    FROM carto_sandbox.changes c
-    WHERE v.id = ANY (ids) AND c.id = v.id AND v.geometry_types_at IS DISTINCT FROM c.changed_at
+-- Has a table a geometry in a rectangle of longitudes and latitudes?
+CREATE OR REPLACE FUNCTION carto_sandbox.reaches_into(
+    reloid oid, minx double precision, miny double precision, maxx double precision, maxy double precision
+) RETURNS boolean
+LANGUAGE plpgsql AS $$
+DECLARE
+    reaches boolean;
+BEGIN
+    EXECUTE format(
+        'SELECT EXISTS (SELECT FROM %s WHERE the_geom && ST_MakeEnvelope($1, $2, $3, $4, 4326))', reloid::regclass
+    ) INTO reaches USING minx, miny, maxx, maxy;
+    RETURN reaches;
+EXCEPTION WHEN undefined_column OR undefined_function THEN
+    RETURN false;
+END
 $$;
+
+CREATE TABLE IF NOT EXISTS carto_sandbox.synchronizations (
+    id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+    visualization_id uuid REFERENCES carto_sandbox.visualizations ON DELETE CASCADE,  -- NULL before the first import
+    name text,
+    interval integer NOT NULL,  -- seconds
+    url text,
+    connector jsonb,
+    create_vis boolean NOT NULL DEFAULT false,
+    state text NOT NULL,
+    created_at timestamptz NOT NULL,
+    updated_at timestamptz NOT NULL,
+    run_at timestamptz NOT NULL,
+    ran_at timestamptz NOT NULL,
+    queued_at timestamptz,
+    modified_at timestamptz,
+    etag text,
+    checksum text NOT NULL DEFAULT '',
+    log_id uuid,
+    error_code integer,
+    error_message text,
+    retried_times integer NOT NULL DEFAULT 0,
+    service_name text,
+    service_item_id text,
+    type_guessing boolean NOT NULL DEFAULT true,
+    quoted_fields_guessing boolean NOT NULL DEFAULT true,
+    content_guessing boolean NOT NULL DEFAULT false,
+    from_external_source boolean NOT NULL DEFAULT false
+);
+
+CREATE TABLE IF NOT EXISTS carto_sandbox.visualization_exports (
+    id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+    visualization_id uuid NOT NULL,
+    user_id uuid,  -- NULL for an anonymous caller
+    state text NOT NULL DEFAULT 'pending',
+    file text,  -- below the sandbox's directory of exports
+    created_at timestamptz NOT NULL DEFAULT now(),
+    updated_at timestamptz NOT NULL DEFAULT now()
+);
