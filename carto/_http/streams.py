@@ -33,6 +33,7 @@ _MAX_DELAY = 0.5
 #: zlib's name for gzip's format, with its largest window.
 _GZIP = 31
 
+_Answer = TypeVar("_Answer")
 #: Told the bytes so far, and all there will be where that is known.
 Report: TypeAlias = Callable[[int, "int | None"], None]
 
