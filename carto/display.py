@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from html import escape
-from typing import Any, TypeVar
+from typing import Any, SupportsIndex, TypeVar, overload
 
 T = TypeVar("T")
 
@@ -31,7 +31,14 @@ def html_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], caption: s
 
 
 class Listing(list[T]):
-    """A list of resources that a notebook shows as a table."""
+    """A list of resources that a notebook shows as a table, and so its slices."""
+
+    @overload
+    def __getitem__(self, index: SupportsIndex, /) -> T: ...
+    @overload
+    def __getitem__(self, index: slice, /) -> Listing[T]: ...
+    def __getitem__(self, index: SupportsIndex | slice, /) -> T | list[T]:
+        return Listing(super().__getitem__(index)) if isinstance(index, slice) else super().__getitem__(index)
 
     def _repr_html_(self) -> str | None:
         """Show the first rows; None, so that the notebook shows the plain list, where items have no columns."""

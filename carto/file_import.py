@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping
+from html import unescape
 from pathlib import Path
 from typing import Any
 
+from requests import Response
+
 from carto import jobs
-from carto._http.multipart import FileForm
+from carto._http.multipart import FileForm, of_known_size
 from carto._http.timeouts import TRANSFER
 from carto.auth import SendsRequests, data_of
-from carto.exceptions import CartoUsageException
+from carto.exceptions import CartoInvalidResponseException, CartoUsageException
 from carto.fields import BooleanField, CharField, DictField, IntegerField
+from carto.paginators import items_of
 from carto.progress import Progress, reporting
 from carto.resources import AsyncResource, Manager
 
@@ -27,8 +32,9 @@ _DONE = "complete"
 _FAILED = ("failure", "stuck")
 _JSON = {"content-type": "application/json"}
 _URL = re.compile(r"(https?|ftp)://", re.IGNORECASE)
+_OTHER_URL = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
 #: Sources that are options of the request, not an archive.
-_OTHER_SOURCES = ("connection", "sql", "table_copy", "remote_visualization_id", "service_item_id")
+_SOURCES = ("url", "connection", "connector", "sql", "table_copy", "remote_visualization_id")
 
 
 def is_url(archive: Any) -> bool:
@@ -49,6 +55,7 @@ class FileImportJob(AsyncResource):
         get_error_text: The server's explanation of a failure: ``title``, ``what_about``, ``source``.
         tables_created_count: How many tables the file became.
         warnings: What the server left out, or None.
+        http_response_code: What the URL answered, when it could not be fetched.
     """
 
     item_queue_id = CharField()
@@ -73,6 +80,10 @@ class FileImportJob(AsyncResource):
     is_raster = BooleanField()
     get_error_text = DictField()
     warnings = DictField()
+    original_url = CharField()
+    http_response_code = CharField()
+    http_response_code_message = CharField()
+    any_table_raster = BooleanField()
     derived_visualization_id = CharField()
 
     display_columns = ("item_queue_id", "state", "display_name", "table_name", "error_code")
@@ -106,18 +117,19 @@ class FileImportJob(AsyncResource):
                 raise CartoUsageException(f"import {self.get_id()} has been started: its options can't be changed")
             return
         options = {name: value for name, value in import_params.items() if value is not None}
-        if isinstance(self.archive, str) and not is_url(self.archive):
-            self._send_file(Path(self.archive), options, progress)
-        elif self.archive is None or isinstance(self.archive, str):
-            self._send_json(options)
+        archive = _checked_archive(self.archive, options)
+        if archive is None or isinstance(archive, str):
+            response = self._send_json(archive, options)
         else:
-            self._send_file(self.archive, options, progress)
+            response = self._send_file(archive, options, progress)
+        if self.get_id() is None:
+            raise CartoInvalidResponseException(response, "the answer has no id of an import")
 
-    def wait(self, timeout: float = DEFAULT_WAIT, on_state: Callable[[Any], None] | None = None) -> None:
+    def wait(self, timeout: float | None = None, on_state: Callable[[Any], None] | None = None) -> None:
         """Wait until the import has ended.
 
         Args:
-            timeout: Seconds to wait at most.
+            timeout: Seconds to wait at most; DEFAULT_WAIT when not given.
             on_state: Called with this job, after each time that it was read.
 
         Raises:
@@ -126,7 +138,7 @@ class FileImportJob(AsyncResource):
         """
         if self.state is None:
             self.refresh()
-        last = jobs.wait(self._job_state(), self._read_state, timeout, on_state)
+        last = jobs.wait(self._job_state(), self._read_state, DEFAULT_WAIT if timeout is None else timeout, on_state)
         if last.state != _DONE or self.success is False:
             raise jobs.failure(last)
 
@@ -136,27 +148,19 @@ class FileImportJob(AsyncResource):
         if self.item_queue_id is None:
             self.item_queue_id = self.queue_id or self.id
 
-    def _send_json(self, options: dict[str, Any]) -> None:
-        if self.archive is None and not any(name in options for name in _OTHER_SOURCES):
-            raise CartoUsageException("there is nothing to import: give an archive (a URL, a path, a file, bytes), "
-                                      f"or one of {', '.join(_OTHER_SOURCES)}")
+    def _send_json(self, url: str | None, options: dict[str, Any]) -> Response:
         body = json_options(options)
-        if self.archive is not None:
-            body["url"] = self.archive
-        self.send(self.get_collection_endpoint(), "post", json=body, headers=dict(_JSON))
+        if url is not None:
+            body["url"] = url
+        return self.send(self.get_collection_endpoint(), "post", json=body, headers=dict(_JSON))
 
-    def _send_file(self, source: Any, options: dict[str, Any], progress: Progress) -> None:
+    def _send_file(self, source: Any, options: dict[str, Any], progress: Progress) -> Response:
         filename = options.pop("filename", None) or _name_of(source)
-        with reporting(progress, filename) as report:
-            form = FileForm("file", filename, source, report)
-            try:
-                self.send(self.get_collection_endpoint(), "post", params=query_options(options), data=form,
-                          headers={"Content-Type": form.content_type}, timeout=TRANSFER)
-                return
-            except Exception:
-                if form.failure is None:
-                    raise
-            raise form.failure
+        with _opened(source) as file, of_known_size(file) as sized, reporting(progress, filename) as report:
+            form = FileForm("file", filename, sized, report)
+            return form.sent_by(lambda: self.send(
+                self.get_collection_endpoint(), "post", params=query_options(options), data=form,
+                headers={"Content-Type": form.content_type}, timeout=TRANSFER))
 
     def _read_state(self) -> jobs.JobState:
         self.refresh()
@@ -168,12 +172,16 @@ class FileImportJob(AsyncResource):
         return jobs.JobState("import", str(self.get_id()), state, not ended, self, self._reason() if ended else None)
 
     def _reason(self) -> str | None:
-        """Put the server's code, title and advice into one line; the advice comes as HTML."""
-        text = self.get_error_text or {}
-        advice = " ".join(re.sub(r"<[^>]*>", " ", str(text.get("what_about") or "")).split())
-        parts = [str(text.get("title") or ""), advice]
+        """Put the server's code, title and advice into one line."""
+        text = self.get_error_text if isinstance(self.get_error_text, Mapping) else {"title": self.get_error_text}
+        parts = [plain_text(part) for part in (text.get("title"), text.get("what_about"), self._download_problem())]
         reason = ". ".join(part.rstrip(".") for part in parts if part)
         return f"error {self.error_code}: {reason}".rstrip(": ") if self.error_code is not None else reason or None
+
+    def _download_problem(self) -> str | None:
+        if self.http_response_code is None:
+            return None
+        return f"The URL answered {self.http_response_code}: {self.http_response_code_message or ''}".rstrip(": ")
 
 
 class FileImportJobManager(Manager[FileImportJob]):
@@ -201,8 +209,10 @@ class FileImportJobManager(Manager[FileImportJob]):
                 **search_args: Any) -> Iterator[FileImportJob]:
         """Go through the imports that are running; the server keeps no list of those that have ended."""
         response = self.send(self.get_collection_endpoint(), "get", idempotent=True)
-        ids = data_of(self.client, response).get("imports", [])
-        return map(self.get, ids[:limit])
+        ids = items_of(data_of(self.client, response), self.json_collection_attribute)
+        if ids is None:
+            raise CartoInvalidResponseException(response, "the answer has no list of imports")
+        yield from map(self.get, ids[:limit])
 
     def _new_resource(self) -> FileImportJob:
         return FileImportJob(None, self.client)
@@ -228,9 +238,53 @@ def json_options(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def query_options(options: Mapping[str, Any]) -> dict[str, str]:
-    """Form the query of an import: the server reads ``true`` and ``false``, not Python's words."""
-    return {name: json.dumps(value) if isinstance(value, (bool, dict, list)) else str(value)
-            for name, value in options.items()}
+    """Form the query of an import, as Rails reads one: ``true`` and ``false``, and objects key by key.
+
+    Args:
+        options: What the caller gave.
+
+    Returns:
+        The parameters.
+    """
+    query = {}
+    for name, value in options.items():
+        if isinstance(value, Mapping):
+            query.update(query_options({f"{name}[{key}]": each for key, each in value.items()}))
+        else:
+            query[name] = json.dumps(value) if isinstance(value, bool) else str(value)
+    return query
+
+
+def plain_text(html: Any) -> str:
+    """Take the server's HTML out of a text for people; None is an empty one."""
+    return " ".join(unescape(re.sub(r"</?[a-zA-Z][^>]*>", " ", str(html or ""))).split())
+
+
+def _checked_archive(archive: Any, options: Mapping[str, Any]) -> Any:
+    """Check that there is one source, and turn the text of a path into a path.
+
+    Returns:
+        A URL, None for a source among the options, or else a file in one of its forms.
+    """
+    archive = None if archive == "" else archive
+    given = [f"{name}=" for name in _SOURCES if name in options]
+    is_service = "service_item_id" in options
+    if archive is None and not given and not is_service:
+        raise CartoUsageException("there is nothing to import: give an archive (a URL, a path, a file, bytes), "
+                                  f"or one of {', '.join(_SOURCES)}")
+    if len(given) + (archive is not None) > 1:
+        raise CartoUsageException("an import has one source, and this one has several: "
+                                  f"{', '.join(given if archive is None else ['the archive', *given])}")
+    if not isinstance(archive, str) or is_url(archive):
+        return archive
+    if _OTHER_URL.match(archive):
+        raise CartoUsageException(f"{archive!r} is no URL that CARTO can fetch (http, https, ftp), and no path")
+    return Path(archive)
+
+
+def _opened(source: Any) -> contextlib.AbstractContextManager[Any]:
+    """Open a path, which is then closed; anything else is the caller's to close."""
+    return source.open("rb") if isinstance(source, Path) else contextlib.nullcontext(source)
 
 
 def _name_of(source: Any) -> str:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from carto.fields import CharField, DateTimeField, EntityField, UserField
+from carto.fields import CharField, DateTimeField, DictField, EntityField, UserField
 from carto.resources import Resource
 
 PRIVATE = "PRIVATE"
@@ -20,10 +18,11 @@ class Entity(Resource):
 
 
 class Permission(Resource):
-    """The permission of a visualization.
+    """The permission of a visualization. What `save` changes is the list of who has access.
 
     Attributes:
-        acl: Who else has access, as the server lists it; None when it was not sent.
+        acl: Who else has access: objects with ``type`` (user, group, org), ``entity`` and ``access`` (r, rw,
+            or n to take it away).
     """
 
     created_at = DateTimeField()
@@ -31,5 +30,10 @@ class Permission(Resource):
     id = CharField()
     owner = UserField()
     updated_at = DateTimeField()
+    acl = DictField(many=True)
 
-    acl: Any = None
+    class Meta:
+        """Where permissions are."""
+
+        collection_endpoint = "api/v1/perm/"
+        saved_fields = ("acl",)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta, timezone
@@ -9,9 +10,9 @@ from typing import Any
 
 from carto import jobs
 from carto.auth import SendsRequests, data_of
-from carto.exceptions import CartoUsageException
-from carto.fields import BooleanField, CharField, DateTimeField, IntegerField
-from carto.file_import import json_options
+from carto.exceptions import CartoException, CartoInvalidResponseException, CartoUsageException
+from carto.fields import BooleanField, CharField, DateTimeField, DictField, IntegerField
+from carto.file_import import json_options, plain_text
 from carto.resources import AsyncResource, Manager
 
 API_VERSION = "v1"
@@ -23,6 +24,11 @@ MIN_INTERVAL = 900
 _DONE = "success"
 _FAILED = "failure"
 _JSON = {"content-type": "application/json"}
+#: Options of imports that the server would accept here and forget.
+_FORGOTTEN = ("privacy", "collision_strategy")
+
+#: Seconds that a synchronization is waited for when nobody says.
+DEFAULT_WAIT = 600.0
 
 log = logging.getLogger("carto")
 
@@ -40,6 +46,7 @@ class SyncTableJob(AsyncResource):
         enqueued: Whether the last `force_sync` was accepted.
         run_at: When the next synchronization is due.
         ran_at: When the last one was.
+        data_import: The first import: its ``item_queue_id`` is for `carto.file_import.FileImportJobManager.get`.
     """
 
     id = CharField()
@@ -69,6 +76,7 @@ class SyncTableJob(AsyncResource):
     from_external_source = BooleanField()
     synchronization_id = CharField()
     enqueued = BooleanField()
+    data_import = DictField()
 
     display_columns = ("name", "state", "interval", "run_at", "url", "id")
 
@@ -99,12 +107,18 @@ class SyncTableJob(AsyncResource):
             if import_params:
                 raise CartoUsageException(f"synchronization {self.get_id()} has been created: change and save it")
             return
-        check_interval(self.interval)
-        body = {"url": self.url, "interval": self.interval, **json_options(import_params)}
-        if self.url is None and "connector" not in body and "service_item_id" not in body:
+        forgotten = [name for name in _FORGOTTEN if import_params.get(name) is not None]
+        if forgotten:
+            raise CartoUsageException(f"the server takes no {' and no '.join(forgotten)} for a synchronization: change "
+                                      "the dataset when it is there (dataset.privacy = ..., dataset.save())")
+        self.interval = checked_interval(self.interval)
+        body = {"url": self.url, **json_options(import_params), "interval": self.interval}
+        if body["url"] is None and "connector" not in body and "service_item_id" not in body:
             raise CartoUsageException("a synchronization needs a URL or connection=")
         given = {name: value for name, value in body.items() if value is not None}
-        self.send(self.get_collection_endpoint(), "post", json=given, headers=dict(_JSON))
+        response = self.send(self.get_collection_endpoint(), "post", json=given, headers=dict(_JSON))
+        if self.get_id() is None:
+            raise CartoInvalidResponseException(response, "the answer has no id of a synchronization")
 
     def save(self, force_create: bool = False, fields: Any = None) -> Any:
         """Send a changed interval; the server takes no other change.
@@ -112,20 +126,21 @@ class SyncTableJob(AsyncResource):
         Raises:
             CartoUsageException: The interval is too short.
         """
-        check_interval(self.interval)
-        return super().save(force_create, ["interval"] if fields is None else fields)
+        self.interval = checked_interval(self.interval)
+        creates = force_create or self.get_id() is None
+        return super().save(force_create, fields or (("url", "interval") if creates else ("interval",)))
 
-    def wait(self, timeout: float, on_state: Callable[[Any], None] | None = None) -> None:
+    def wait(self, timeout: float | None = None, on_state: Callable[[Any], None] | None = None) -> None:
         """Wait until the synchronization that is due or running has ended.
 
         Args:
-            timeout: Seconds to wait at most.
+            timeout: Seconds to wait at most; DEFAULT_WAIT when not given.
             on_state: Called with this job, after each time that it was read.
 
         Raises:
             CartoJobException: It failed, or has not ended in time.
         """
-        last = jobs.wait(self._job_state(), self._read_state, timeout, on_state)
+        last = jobs.wait(self._job_state(), self._read_state, DEFAULT_WAIT if timeout is None else timeout, on_state)
         if last.state != _DONE:
             raise jobs.failure(last)
 
@@ -148,15 +163,18 @@ class SyncTableJob(AsyncResource):
         response = self.send(self.get_force_sync_endpoint(), "put", json={}, headers=dict(_JSON))
         answer = data_of(self.client, response)
         if isinstance(answer, Mapping) and answer.get("enqueued") is False:
-            log.warning("carto: synchronization %s was not started now%s", self.get_id(), self._when_possible())
+            with contextlib.suppress(CartoException):  # the answer is known; only the hint would be less exact
+                self.refresh()
+            log.warning("carto: synchronization %s was not started now: %s", self.get_id(), self._when_possible())
 
     def _when_possible(self) -> str:
+        others = f"its state is {self.state}, or three others are running"
         if not isinstance(self.ran_at, datetime):
-            return ": it is not in a state to be, or three others are running"
+            return others
         possible = self.ran_at + timedelta(seconds=MIN_INTERVAL)
         if possible <= datetime.now(timezone.utc):
-            return f": its state is {self.state}, or three others are running"
-        return f": the last one was at {self.ran_at:%Y-%m-%d %H:%M:%S %Z}, the next can be at {possible:%H:%M:%S %Z}"
+            return others
+        return f"the last one was at {self.ran_at:%Y-%m-%d %H:%M:%S %Z}, the next can be at {possible:%H:%M:%S %Z}"
 
     def _read_state(self) -> jobs.JobState:
         self.refresh()
@@ -164,7 +182,7 @@ class SyncTableJob(AsyncResource):
 
     def _job_state(self) -> jobs.JobState:
         state = str(self.state)
-        reason = f"error {self.error_code}: {self.error_message}" if state == _FAILED else None
+        reason = f"error {self.error_code}: {plain_text(self.error_message)}" if state == _FAILED else None
         return jobs.JobState("synchronization", str(self.id), state, state not in (_DONE, _FAILED), self, reason)
 
 
@@ -196,11 +214,20 @@ class SyncTableJobManager(Manager[SyncTableJob]):
         return SyncTableJob(None, None, self.client)
 
 
-def check_interval(interval: Any) -> None:
+def checked_interval(interval: Any) -> int:
     """Refuse an interval that the server would refuse, or worse, take.
+
+    Args:
+        interval: Seconds, as a number or as its text.
+
+    Returns:
+        The number.
 
     Raises:
         CartoUsageException: It is not a number of seconds of 900 or more.
     """
-    if not isinstance(interval, int) or isinstance(interval, bool) or interval < MIN_INTERVAL:
+    is_text = isinstance(interval, str) and interval.isascii() and interval.isdigit()
+    is_number = isinstance(interval, int) and not isinstance(interval, bool)
+    if not (is_text or is_number) or int(interval) < MIN_INTERVAL:
         raise CartoUsageException(f"interval is a number of seconds, {MIN_INTERVAL} or more, not {interval!r}")
+    return int(interval)

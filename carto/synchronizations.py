@@ -33,3 +33,10 @@ class Synchronization(Resource):
     type_guessing = BooleanField()
     from_external_source = BooleanField()
     visualization_id = CharField()
+
+    class Meta:
+        """Where synchronizations are."""
+
+        collection_endpoint = "api/v1/synchronizations/"
+        name_field = "name"
+        saved_fields = ("interval",)

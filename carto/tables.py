@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from carto.exceptions import CartoUsageException
@@ -14,10 +14,13 @@ from carto.fields import (
     SynchronizationField,
     VisualizationField,
 )
+from carto.permissions import LINK, PRIVATE, PUBLIC
 from carto.resources import Manager, WarnResource
 
 API_VERSION = "v1"
 API_ENDPOINT = "api/{api_version}/tables/"
+#: The server takes numbers for what it tells in words.
+_PRIVACY_NUMBERS = {PRIVATE: 0, PUBLIC: 1, LINK: 2}
 
 
 class Table(WarnResource):
@@ -27,6 +30,7 @@ class Table(WarnResource):
         table_size: Bytes on disk.
         schema: Pairs of column and type.
         geometry_types: PostGIS names such as ``ST_Point``.
+        dependent_visualizations: The maps that show nothing else.
     """
 
     id = CharField()
@@ -44,15 +48,21 @@ class Table(WarnResource):
     geometry_types = CharField(many=True)
     table_visualization = VisualizationField()
     synchronization = SynchronizationField()
-
-    dependent_visualizations: Any = None
-    non_dependent_visualizations: Any = None
+    dependent_visualizations = VisualizationField(many=True)
+    non_dependent_visualizations = VisualizationField(many=True)
 
     class Meta:
-        """Where tables are."""
+        """Where tables are, and what of them can be changed here: the rest is changed in their dataset."""
 
         collection_endpoint = API_ENDPOINT.format(api_version=API_VERSION)
         name_field = "name"
+        saved_fields = ("description", "privacy")
+
+    def _values(self, names: Iterable[str]) -> dict[str, Any]:
+        values = super()._values(names)
+        if "privacy" in values:
+            values["privacy"] = _PRIVACY_NUMBERS.get(str(values["privacy"]).upper(), values["privacy"])
+        return values
 
 
 class TableManager(Manager[Table]):
