@@ -44,8 +44,7 @@ def find_account(state: ServerState, name: str) -> Account:
     if account is None:
         raise ApiError(
             404,
-            f"Sorry, we can't find CARTO user '{name}'. "
-            "Please check that you have entered the correct domain.",
+            f"Sorry, we can't find CARTO user '{name}'. Please check that you have entered the correct domain.",
         )
     return account
 
@@ -67,9 +66,7 @@ def find_key(account: Account, request: Request, query: dict[str, Any], body: di
     return key
 
 
-def sent_credentials(
-    request: Request, query: dict[str, Any], body: dict[str, Any]
-) -> tuple[str | None, str]:
+def sent_credentials(request: Request, query: dict[str, Any], body: dict[str, Any]) -> tuple[str | None, str]:
     """Return the user of a Basic header, if there is one, and the key that was sent, empty when none was."""
     basic = _basic_credentials(request.headers.get("authorization", ""))
     if basic is not None:

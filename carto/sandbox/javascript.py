@@ -18,7 +18,6 @@ _LEADING_FLOAT = re.compile(r"\s*([+-]?(?:Infinity|(?:\d+\.?\d*|\.\d+)(?:[eE][+-
 _MAX_ARRAY_INDEX = 2**32 - 2
 
 
-
 def as_null(_value: float) -> str:
     """Write a number that JSON has no form for as JSON.stringify does."""
     return "null"
@@ -90,4 +89,3 @@ def stringify(value: Any, non_finite: NonFinite = as_null) -> str:
         members = (f"{quote(key)}:{stringify(value[key], non_finite)}" for key in key_order(value))
         return "{" + ",".join(members) + "}"
     return "[" + ",".join(stringify(item, non_finite) for item in value) + "]"
-

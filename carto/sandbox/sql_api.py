@@ -32,9 +32,7 @@ async def answer_query(call: Call) -> Response:
     output = FORMATS[parameters.format]
     owner = call.account.conninfo(call.account.master_key, call.state.cluster_conninfo)
     policy = js_string(call.query.get("cache_policy", ""))
-    call.headers |= await cache_headers(
-        call.state.pool, owner, call.account.database, parameters.sql, policy
-    )
+    call.headers |= await cache_headers(call.state.pool, owner, call.account.database, parameters.sql, policy)
     pieces = _pieces(call, parameters, output)
     first = await while_connected(call.request.receive, pieces.__anext__())
     headers = call.headers | {"Content-Disposition": _disposition(parameters, output)}

@@ -23,7 +23,11 @@ from carto.sandbox.node_types import Column
 FILE_PIECE = 1 << 16  # bytes
 BASENAME = "cartodb-query"
 _NOTICES_CLOSED_CLIENTS = 140000  # the first PostgreSQL that can look whether its client is still there
+MAX_PROCESSES = 4  # at once, each with a connection of its own
 _LAYER_OPTIONS = ("RESIZE=YES", "ENCODING=UTF-8", "LINEFORMAT=CRLF")
+
+
+_processes = asyncio.Semaphore(MAX_PROCESSES)
 
 
 async def produce_csv(run: Run) -> AsyncIterator[bytes]:
@@ -79,9 +83,7 @@ async def _columns(run: Run) -> list[Column]:
     """Ask for the columns of the query, without its rows."""
     execution = run.execute(f"SELECT * FROM ({run.parameters.sql}) as _cartodbsqlapi LIMIT 0")  # noqa: S608
     await execution.run()
-    names = list(dict.fromkeys(column.name for column in execution.columns))
-    last = {column.name: column for column in execution.columns}
-    kept = [last[name] for name in names if name not in run.parameters.skipfields]
+    kept = [column for column in execution.columns if column.name not in run.parameters.skipfields]
     return geometry_first(kept)
 
 
@@ -112,6 +114,14 @@ async def _translate(run: Run, driver: str, columns: list[str], target: Path, ar
         "target": str(target),
         "arguments": ["-f", driver, *layer_options, "-sql", query, *arguments, "-nln", run.parameters.filename],
     }
+    async with _processes:
+        code, said = await _run_translation(json.dumps(task).encode())
+    if code:
+        raise _failure(code, said.decode("utf-8", "replace"), target)
+
+
+async def _run_translation(task: bytes) -> tuple[int, bytes]:
+    """Run GDAL in a process of its own; return its exit status and what it wrote to standard error."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-I",
@@ -121,13 +131,12 @@ async def _translate(run: Run, driver: str, columns: list[str], target: Path, ar
         stderr=asyncio.subprocess.PIPE,
     )
     try:
-        _, said = await process.communicate(json.dumps(task).encode())
+        _, said = await process.communicate(task)
     finally:
         if process.returncode is None:
             process.kill()
             await process.wait()
-    if process.returncode:
-        raise _failure(process.returncode, said.decode("utf-8", "replace"), target)
+    return process.returncode or 0, said
 
 
 def _connection(run: Run) -> str:
@@ -158,5 +167,3 @@ def _zip(files: Path, archive: Path) -> None:
 
 def _quoted(name: str) -> str:
     return sql_text.Identifier(name).as_string()
-
-

@@ -23,9 +23,7 @@ async def produce(run: Run) -> AsyncIterator[bytes]:
     execution = run.execute(f"{features_sql(run)} where {GEOMETRY} is not null")
     features: list[tuple[dict[str, Any], str]] = []
     async for batch in execution.batches():
-        encode = row_encoder(
-            execution.columns, {GEOMETRY, MERCATOR_GEOMETRY, *run.parameters.skipfields}, _ENCODERS
-        )
+        encode = row_encoder(execution.columns, {GEOMETRY, MERCATOR_GEOMETRY, *run.parameters.skipfields}, _ENCODERS)
         features += [(_geometry(execution.columns, row), encode(row)) for row in batch]
     text = _document(features)
     callback = run.parameters.callback
