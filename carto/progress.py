@@ -7,7 +7,6 @@ from collections.abc import Callable, Generator, Iterator
 from typing import Any, TypeAlias
 
 from carto._http.streams import Report
-from carto._http.wire import Block
 from carto.exceptions import CartoUsageException
 
 __all__ = ["Progress", "Report", "counted", "reporting", "showing_states"]
@@ -42,8 +41,8 @@ def reporting(progress: Progress, description: str, unit: str = "B") -> Iterator
         raise CartoUsageException(f"progress is a function, True or None, not {progress!r}")
 
 
-def counted(blocks: Generator[Block, None, None], progress: Progress, description: str,
-            total: int | None) -> Generator[Block, None, None]:
+def counted(blocks: Generator[bytes, None, None], progress: Progress, description: str,
+            total: int | None) -> Generator[bytes, None, None]:
     """Pass the blocks of a download on, and tell how far it is.
 
     Args:
