@@ -15,7 +15,16 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from carto.sandbox import batch_api, copy_api, faults, sql_api, status_api, visualizations_api
+from carto.sandbox import (
+    batch_api,
+    copy_api,
+    faults,
+    permissions_api,
+    sql_api,
+    status_api,
+    tables_api,
+    visualizations_api,
+)
 from carto.sandbox.batch_queue import BatchQueue
 from carto.sandbox.fault_middleware import FaultMiddleware
 from carto.sandbox.state import ServerOptions, ServerState
@@ -56,6 +65,8 @@ def create_app(options: ServerOptions) -> Starlette:
         *copy_api.routes(state),
         *sql_api.routes(state),
         *visualizations_api.routes(state),
+        *tables_api.routes(state),
+        *permissions_api.routes(state),
     ]
     app = Starlette(
         routes=routes,

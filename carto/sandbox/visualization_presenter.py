@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -59,9 +60,7 @@ class Pieces:
             by_default: Whether the pieces are there that only one of list and single answer has by itself.
         """
         on = dict.fromkeys(("liked", "permission", "stats", "auth_tokens"), by_default)
-        on |= dict.fromkeys(
-            ("table", "synchronization", "uses_builder_features", "table_size_and_row_count"), True
-        )
+        on |= dict.fromkeys(("table", "synchronization", "uses_builder_features", "table_size_and_row_count"), True)
         wanted = {name: str(params.get(f"show_{name}", default)).lower() == "true" for name, default in on.items()}
         return cls(frozenset(name for name, is_on in wanted.items() if not is_on))
 
@@ -94,22 +93,19 @@ class Presenter:
     """Shows what one request asks for, to whom asks.
 
     Args:
-        account: Whose visualizations they are.
-        url: Its base URL.
-        is_owner: Whether the viewer owns the account; others see the public forms.
+        call: The request.
         counts: What the account has, for the user object.
         synchronizations: Synchronizations by dataset.
     """
 
-    def __init__(
-        self, account: Account, url: str, is_owner: bool, counts: Row, synchronizations: Mapping[Any, Row]
-    ) -> None:
-        self.account = account
-        self.url = url
-        self.is_owner = is_owner
+    def __init__(self, call: RailsCall, counts: Row, synchronizations: Mapping[Any, Row]) -> None:
+        self.account = call.account
+        self.url = base_url(call)
+        self.is_owner = call.is_owner
+        self._accounts = call.state.accounts
         self._synchronizations = synchronizations
-        self._user = _user_object(account, url, counts)
-        self.owner = self._user if is_owner else self.public_user(self._user)
+        user = _user_object(self.account, self.url, counts)
+        self.owner = user if self.is_owner else self.public_user(user)
 
     @classmethod
     async def of(cls, call: RailsCall, catalog: Catalog, rows: list[Row]) -> Presenter:
@@ -117,7 +113,7 @@ class Presenter:
         counts = (await catalog.rows(_COUNTS))[0]
         found = await catalog.rows(_SYNCHRONIZATIONS, [[row["id"] for row in rows]]) if call.is_owner else []
         by_dataset = {row["visualization_id"]: row for row in found}
-        return cls(call.account, base_url(call), call.is_owner, counts, by_dataset)
+        return cls(call, counts, by_dataset)
 
     @staticmethod
     def public_user(user: Json) -> Json:
@@ -185,10 +181,16 @@ class Presenter:
             "id": row["permission_id"],
             "owner": self.owner,
             "entity": {"id": row["id"], "type": "vis"},
-            "acl": row["acl"],
+            "acl": [self._acl_entry(entry) for entry in row["acl"]],
             "created_at": row["created_at"],
             "updated_at": row["permission_updated_at"],
         }
+
+    def _acl_entry(self, entry: Json) -> Json:
+        other = self._accounts[entry["user"]]
+        url = f"{self.url.removesuffix(self.account.name)}{other.name}"
+        user = self.public_user(_user_object(other, url, defaultdict(int)))
+        return {"type": entry["type"], "entity": user, "access": entry["access"]}
 
     def table(self, row: Row, pieces: Pieces = ALL_PIECES) -> Json:
         """Show the table of a dataset, as it stands inside visualizations."""
@@ -232,7 +234,7 @@ def _stats() -> dict[str, int]:
     return {day.isoformat(): 0 for day in days}
 
 
-def _user_object(account: Account, url: str, counts: Row) -> Json:
+def _user_object(account: Account, url: str, counts: Mapping[str, Any]) -> Json:
     return {
         "id": account.user_id,
         "name": None,
