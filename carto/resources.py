@@ -187,7 +187,8 @@ class Resource(_Connected, pyrestcli_resources.Resource, metaclass=ResourceMetac
             CartoResponseException: The answer is an error.
         """
         response = super().send(url, http_method, **client_args)
-        data = data_of(self.client, response, self.Meta.parse_json)
+        has_fields = http_method.lower() != "delete"  # what is said of a deletion may be plain text
+        data = data_of(self.client, response, self.Meta.parse_json and has_fields)
         if isinstance(data, Mapping):
             self.update_from_dict(data)
         return response

@@ -23,7 +23,12 @@ def _collection_endpoint(client: SendsRequests) -> str:
 
 
 class User(WarnResource):
-    """A user; its id is the user name."""
+    """A user; its id is the user name.
+
+    Attributes:
+        quota_in_bytes: How much the user may store.
+        password: To be set for a new user, or to change it; the server does not tell it.
+    """
 
     all_visualization_count = IntegerField()
     available_for_hire = BooleanField()
