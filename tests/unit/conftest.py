@@ -9,6 +9,10 @@ import subprocess
 import threading
 
 import pytest
+import responses
+
+from carto import jobs
+from carto.auth import APIKeyAuthClient
 
 
 @pytest.fixture(scope="session")
@@ -51,3 +55,38 @@ def _target(number):
         return os.readlink(f"/proc/self/fd/{number}")
     except FileNotFoundError:  # the one of the listing itself
         return ""
+
+
+@pytest.fixture
+def auth_client():
+    """A client of an account in the cloud, which does not send again."""
+    with APIKeyAuthClient("https://me.carto.com/", "secret-key", retries=0) as client:
+        yield client
+
+
+@pytest.fixture
+def server():
+    """A server in place of the network: the answers that a test adds to it."""
+    with responses.RequestsMock(assert_all_requests_are_fired=False) as mock:
+        yield mock
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """Time that passes only when a poller sleeps."""
+    clock = Clock()
+    monkeypatch.setattr(jobs, "time", clock)
+    return clock
+
+
+class Clock:
+    def __init__(self):
+        self.now = 0.0
+        self.sleeps = []
+
+    def monotonic(self):
+        return self.now
+
+    def sleep(self, seconds):
+        self.sleeps.append(seconds)
+        self.now += seconds

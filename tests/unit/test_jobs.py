@@ -11,28 +11,6 @@ from carto.exceptions import (
 )
 
 
-class Clock:
-    """Time that passes only when somebody sleeps."""
-
-    def __init__(self):
-        self.now = 0.0
-        self.sleeps = []
-
-    def monotonic(self):
-        return self.now
-
-    def sleep(self, seconds):
-        self.sleeps.append(seconds)
-        self.now += seconds
-
-
-@pytest.fixture
-def clock(monkeypatch):
-    clock = Clock()
-    monkeypatch.setattr(jobs, "time", clock)
-    return clock
-
-
 def state(word, pending=True, reason=None):
     return jobs.JobState("batch job", "j1", word, pending, {"status": word}, reason)
 
