@@ -36,6 +36,25 @@ class RateLimit:
 
 
 @dataclass(frozen=True)
+class ImportLimits:
+    """What an account may import.
+
+    Attributes:
+        concurrent: Imports at the same time.
+        file_bytes: Size of a file.
+        rows: Rows of a table.
+        columns: Columns of a table.
+        remote_hosts: Whether URLs and databases on other machines may be read.
+    """
+
+    concurrent: int = 3
+    file_bytes: int = 150 << 20
+    rows: int = 500_000
+    columns: int = 250
+    remote_hosts: bool = False
+
+
+@dataclass(frozen=True)
 class ApiKey:
     """One API key of an account, and the PostgreSQL role that it acts as.
 
@@ -76,6 +95,7 @@ class Account:
         batch_timeout_ms: Longest run of one batch statement in milliseconds; None for no limit.
         quota_bytes: Bytes that the account's tables may take; None for no limit.
         rate_limits: Limits by endpoint group (query, job_create, job_get, job_delete, copy_from, copy_to).
+        import_limits: What may be imported.
         batch_update: Whether PUT changes a pending job, as older servers allowed.
         database_url: Database used instead of the account's own; nothing is created there.
         can_log_in: False makes the database refuse this account's roles.
@@ -87,6 +107,7 @@ class Account:
     batch_timeout_ms: int | None = None
     quota_bytes: int | None = None
     rate_limits: dict[str, RateLimit] = field(default_factory=dict)
+    import_limits: ImportLimits = field(default_factory=ImportLimits)
     batch_update: bool = False
     database_url: str | None = None
     can_log_in: bool = True
@@ -181,11 +202,12 @@ def account_from_dict(entry: dict[str, Any]) -> Account:
     user_id = str(fields.pop("user_id", uuid.uuid5(uuid.NAMESPACE_DNS, f"{name}.carto.sandbox")))
     keys = tuple(_key_from_dict(key, user_id) for key in fields.pop("keys"))
     limits = {group: RateLimit(**limit) for group, limit in fields.pop("rate_limits", {}).items()}
+    import_limits = ImportLimits(**fields.pop("import_limits", {}))
     if not any(key.type == "default" for key in keys):
         keys += (_key_from_dict({"type": "default"}, user_id),)
     if sum(key.type == "master" for key in keys) != 1:
         raise ValueError(f"account {name!r} needs exactly one key of type 'master'")
-    return Account(user_id=user_id, keys=keys, rate_limits=limits, **fields)
+    return Account(user_id=user_id, keys=keys, rate_limits=limits, import_limits=import_limits, **fields)
 
 
 def _key_from_dict(entry: dict[str, Any], user_id: str) -> ApiKey:

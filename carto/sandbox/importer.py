@@ -6,13 +6,21 @@ broken file, a hanging host or a huge spreadsheet reaches neither the server nor
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+import asyncio
+import contextlib
+import json
+import secrets
+import sys
+import tempfile
+from asyncio.subprocess import PIPE
+from collections.abc import Callable, Coroutine
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from carto.sandbox import connectors
 from carto.sandbox.accounts import Account
-from carto.sandbox.import_errors import ImportFailed
+from carto.sandbox.import_errors import UNKNOWN, ImportFailed
 from carto.sandbox.state import ServerState
 
 __all__ = [
@@ -28,6 +36,11 @@ __all__ = [
     "download",
     "import_source",
 ]
+
+_START_WORKER = (
+    "import sys; sys.path[:] = sys.argv[1:]; from carto.sandbox.importing.worker import main; sys.exit(main())"
+)
+_LONGEST_MESSAGE = 1 << 26  # the map of a .carto file is one line
 
 OnState = Callable[[str], None]
 """Called with each state that an import reaches: unpacking, importing, guessing."""
@@ -48,9 +61,15 @@ class FileSource:
 
 @dataclass(frozen=True)
 class QuerySource:
-    """A query in the account's own database, run as its owner."""
+    """A query in the account's own database, run as its owner.
+
+    Attributes:
+        sql: One statement that gives rows.
+        name: Name of the table, unless the options say otherwise.
+    """
 
     sql: str
+    name: str = "untitled_table"
 
 
 @dataclass(frozen=True)
@@ -149,7 +168,7 @@ async def import_source(
     """Make tables of a source, all or none: geometries in EPSG:4326, cartodbfied, owned by the account.
 
     Grants and the records of visualizations are the caller's business. Cancelling the task ends the import and
-    rolls it back.
+    rolls it back, unless it is being committed already.
 
     Args:
         state: What all endpoints share.
@@ -161,7 +180,19 @@ async def import_source(
     Raises:
         ImportFailed: There is a code for what went wrong.
     """
-    raise NotImplementedError
+    with tempfile.TemporaryDirectory(prefix="unpacked-", dir=imports_directory(state)) as directory:
+        task = {
+            "do": "load",
+            "conninfo": account.conninfo(account.master_key, state.cluster_conninfo),
+            "source": _described(source),
+            "options": asdict(options),
+            "limits": asdict(account.import_limits),
+            "directory": directory,
+            "timeout_ms": account.batch_timeout_ms,
+        }
+        result = await _work(task, on_state)
+    tables = [ImportedTable(**table) for table in result["tables"]]
+    return ImportResult(tables, result["warnings"], result["map"])
 
 
 async def download(
@@ -170,7 +201,7 @@ async def download(
     """Fetch a URL into a directory.
 
     Args:
-        account: Who asks; only loopback hosts are reached unless the account's option ``remote_imports`` is set.
+        account: Who asks; hosts other than this machine are reached only if its import limits say so.
         url: An http, https or ftp URL.
         directory: An existing directory.
         etag: ETag of an earlier download.
@@ -182,4 +213,73 @@ async def download(
     Raises:
         ImportFailed: 1001, 1020, 1100-1103, 6666.
     """
-    raise NotImplementedError
+    target = directory / f"download-{secrets.token_hex(8)}"
+    wanted = {
+        "url": url,
+        "remote_hosts": account.import_limits.remote_hosts,
+        "max_bytes": account.import_limits.file_bytes,
+        "etag": etag,
+        "modified_at": modified_at,
+    }
+    answer = await _work({"do": "fetch", "wanted": wanted, "target": str(target)}, lambda _state: None)
+    return None if answer is None else Download(path=target, **answer)
+
+
+def imports_directory(state: ServerState) -> Path:
+    """Return the directory for files on their way into the database."""
+    directory = state.options.data_dir / "imports"
+    directory.mkdir(mode=0o700, exist_ok=True)
+    return directory
+
+
+def _described(source: Source) -> dict[str, Any]:
+    """Write a source for the process that reads it."""
+    if isinstance(source, FileSource):
+        return {"path": str(source.path.absolute()), "filename": source.filename}
+    if isinstance(source, QuerySource):
+        return {"query": source.sql, "name": source.name}
+    return connectors.source_of(source.connector)
+
+
+async def _work(task: dict[str, Any], on_state: OnState) -> Any:
+    """Have a process do a task and return its result; it is killed when this is cancelled.
+
+    Raises:
+        ImportFailed: The process said so, or ended without a word.
+    """
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", _START_WORKER, *sys.path, stdin=PIPE, stdout=PIPE, limit=_LONGEST_MESSAGE
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write(json.dumps(task).encode() + b"\n")
+    try:
+        return await _answer_of(process.stdout, on_state)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
+        process.stdin.close()
+
+
+async def _answer_of(messages: asyncio.StreamReader, on_state: OnState) -> Any:
+    async for line in messages:
+        message = json.loads(line)
+        if message.get("committing"):
+            return await _uncancelled(_answer_of(messages, on_state))
+        if "state" in message:
+            on_state(message["state"])
+        elif "failed" in message:
+            raise ImportFailed(message["failed"], message["detail"], message["http_status"])
+        else:
+            return message["result"]
+    raise ImportFailed(UNKNOWN, "the process of the import ended without an answer")
+
+
+async def _uncancelled(work: Coroutine[Any, Any, Any]) -> Any:
+    """Wait for what can't be undone any more, even when told to stop."""
+    working = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(working)
+    except asyncio.CancelledError:
+        return await working

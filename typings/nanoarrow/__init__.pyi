@@ -1,0 +1,6 @@
+from collections.abc import Iterator
+from typing import Any
+
+class ArrayStream:
+    def __init__(self, obj: Any) -> None: ...
+    def iter_tuples(self) -> Iterator[tuple[Any, ...]]: ...
