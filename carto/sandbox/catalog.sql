@@ -173,11 +173,9 @@ $$;
 CREATE TABLE IF NOT EXISTS carto_sandbox.synchronizations (
     id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
     visualization_id uuid REFERENCES carto_sandbox.visualizations ON DELETE CASCADE,  -- NULL before the first import
-    name text,
     interval integer NOT NULL,  -- seconds
     url text,
     connector jsonb,
-    create_vis boolean NOT NULL DEFAULT false,
     state text NOT NULL,
     created_at timestamptz NOT NULL,
     updated_at timestamptz NOT NULL,
@@ -198,6 +196,8 @@ CREATE TABLE IF NOT EXISTS carto_sandbox.synchronizations (
     content_guessing boolean NOT NULL DEFAULT false,
     from_external_source boolean NOT NULL DEFAULT false
 );
+
+CREATE INDEX IF NOT EXISTS synchronizations_dataset ON carto_sandbox.synchronizations (visualization_id);
 
 CREATE TABLE IF NOT EXISTS carto_sandbox.visualization_exports (
     id uuid PRIMARY KEY DEFAULT gen_random_uuid(),

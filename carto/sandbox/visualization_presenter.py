@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
+from carto.sandbox import synchronizations_store
 from carto.sandbox.accounts import Account
 from carto.sandbox.rails_endpoint import RailsCall
 from carto.sandbox.visualizations_store import Catalog, Row
@@ -36,7 +37,6 @@ SELECT count(*) FILTER (WHERE type = 'table') AS table_count,
        count(*) FILTER (WHERE type = 'derived') AS all_visualization_count
 FROM carto_sandbox.visualizations
 """
-_SYNCHRONIZATIONS = "SELECT * FROM carto_sandbox.synchronizations WHERE visualization_id = ANY (%s)"
 
 Json = dict[str, Any]
 
@@ -111,9 +111,8 @@ class Presenter:
     async def of(cls, call: RailsCall, catalog: Catalog, rows: list[Row]) -> Presenter:
         """Make the presenter of some visualizations."""
         counts = (await catalog.rows(_COUNTS))[0]
-        found = await catalog.rows(_SYNCHRONIZATIONS, [[row["id"] for row in rows]]) if call.is_owner else []
-        by_dataset = {row["visualization_id"]: row for row in found}
-        return cls(call, counts, by_dataset)
+        ids = [row["id"] for row in rows] if call.is_owner else []
+        return cls(call, counts, await synchronizations_store.of_datasets(catalog, ids))
 
     @staticmethod
     def public_user(user: Json) -> Json:

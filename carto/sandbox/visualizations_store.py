@@ -178,12 +178,26 @@ class Catalog:
             [visualization_id],
         )
 
-    async def add(self, values: Mapping[str, Any]) -> Any:
-        """Record a new visualization and return its id."""
-        query = sql.SQL("INSERT INTO carto_sandbox.visualizations ({}) VALUES ({}) RETURNING id").format(
-            sql.SQL(", ").join(map(sql.Identifier, values)), sql.SQL(", ").join(map(sql.Placeholder, values))
+    async def insert(self, table: str, values: Mapping[str, Any]) -> Any:
+        """Put a row into one of the sandbox's own tables and return its id."""
+        query = sql.SQL("INSERT INTO {} ({}) VALUES ({}) RETURNING id").format(
+            sql.Identifier("carto_sandbox", table),
+            sql.SQL(", ").join(map(sql.Identifier, values)),
+            sql.SQL(", ").join(map(sql.Placeholder, values)),
         )
         return (await self.rows(query, values))[0]["id"]
+
+    async def update(self, table: str, row_id: Any, values: Mapping[str, Any]) -> None:
+        """Change columns of a row in one of the sandbox's own tables."""
+        assignments = [sql.SQL("{} = {}").format(sql.Identifier(n), sql.Placeholder(n)) for n in values]
+        query = sql.SQL("UPDATE {} SET {} WHERE id = %(row_id)s").format(
+            sql.Identifier("carto_sandbox", table), sql.SQL(", ").join(assignments)
+        )
+        await self.rows(query, {**values, "row_id": row_id})
+
+    async def add(self, values: Mapping[str, Any]) -> Any:
+        """Record a new visualization and return its id."""
+        return await self.insert("visualizations", values)
 
     async def add_layer(
         self, visualization_id: Any, position: int, kind: str, options: Mapping[str, Any], dataset_id: Any = None
@@ -197,12 +211,7 @@ class Catalog:
 
     async def change(self, visualization_id: Any, values: Mapping[str, Any]) -> None:
         """Change columns of a visualization; unless told otherwise, ``updated_at`` becomes now."""
-        stamped = {"updated_at": "now", **values}
-        assignments = [sql.SQL("{} = {}").format(sql.Identifier(n), sql.Placeholder(n)) for n in stamped]
-        query = sql.SQL("UPDATE carto_sandbox.visualizations SET {} WHERE id = %(visualization_id)s")
-        await self.rows(
-            query.format(sql.SQL(", ").join(assignments)), {**stamped, "visualization_id": visualization_id}
-        )
+        await self.update("visualizations", visualization_id, {"updated_at": "now", **values})
 
     async def set_table_privacy(self, dataset: Row, privacy: str) -> None:
         """Let the public role read a dataset's table, or not."""

@@ -7,13 +7,15 @@ from collections.abc import Iterator
 import pytest
 
 from carto.sandbox import Sandbox
-from tests.sandbox.rails_client import Json, RailsClient
+from tests.sandbox.rails_client import Json, RailsClient, words
 
-KEYS = (
+KEYS = words(
     "id name privacy schema updated_at rows_counted table_size map_id description geometry_types table_visualization "
     "dependent_visualizations non_dependent_visualizations synchronization"
-).split()
-MANY_TYPES = "z_text text, created_at timestamptz, a_number numeric, flag boolean, day date, extra jsonb, updated_at date"
+)
+MANY_TYPES = (
+    "z_text text, created_at timestamptz, a_number numeric, flag boolean, day date, extra jsonb, updated_at date"
+)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from carto.sandbox import Sandbox
-from tests.sandbox.rails_client import Json, RailsClient
+from tests.sandbox.rails_client import Json, RailsClient, words
 
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 NOBODY = str(uuid.UUID(int=1))
@@ -20,25 +20,25 @@ ACCOUNTS = [
     for name in ("alice", "bob")
 ]
 
-PRIVATE_KEYS = (
-    "id name display_name map_id active_layer_id type tags description privacy created_at updated_at locked source title "
-    "license attributions kind external_source url version prev_id next_id parent_id transition_options active_child "
-    "children synchronization uses_builder_features liked permission stats auth_tokens table"
-).split()
-PUBLIC_KEYS = (
+PRIVATE_KEYS = words(
+    "id name display_name map_id active_layer_id type tags description privacy created_at updated_at locked source "
+    "title license attributions kind external_source url version prev_id next_id parent_id transition_options "
+    "active_child children synchronization uses_builder_features liked permission stats auth_tokens table"
+)
+PUBLIC_KEYS = words(
     "id name display_name attributions source license type tags description created_at updated_at title kind privacy "
     "liked permission stats auth_tokens table"
-).split()
-TABLE_KEYS = "id name geometry_types privacy updated_at synchronization size row_count permission".split()
-OWNER_KEYS = (
+)
+TABLE_KEYS = words("id name geometry_types privacy updated_at synchronization size row_count permission")
+OWNER_KEYS = words(
     "id name last_name username email avatar_url website description location twitter_username disqus_shortname "
     "available_for_hire base_url google_maps_query_string quota_in_bytes table_count viewer role_display org_admin "
     "public_visualization_count all_visualization_count org_user remove_logo"
-).split()
-PUBLIC_USER_KEYS = (
-    "id username name last_name avatar_url base_url google_maps_query_string disqus_shortname viewer org_admin org_user "
-    "remove_logo"
-).split()
+)
+PUBLIC_USER_KEYS = words(
+    "id username name last_name avatar_url base_url google_maps_query_string disqus_shortname viewer org_admin "
+    "org_user remove_logo"
+)
 
 
 @pytest.fixture(scope="module")
@@ -146,7 +146,7 @@ def test_the_forms_have_exactly_the_keys_of_the_api(alice: RailsClient) -> None:
     form = listed(alice, name)
     assert sorted(form) == sorted(PRIVATE_KEYS)
     assert sorted(form["table"]) == sorted(TABLE_KEYS)
-    assert sorted(form["permission"]) == sorted("id owner entity acl created_at updated_at".split())
+    assert sorted(form["permission"]) == sorted(words("id owner entity acl created_at updated_at"))
     assert sorted(form["permission"]["owner"]) == sorted(OWNER_KEYS)
     assert form["permission"]["entity"] == {"id": form["id"], "type": "vis"}
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", form["updated_at"])
