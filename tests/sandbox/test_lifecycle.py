@@ -28,6 +28,8 @@ pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="pr
 Process = tuple[int, str]
 """Process id and start time: together they name a process for good."""
 
+Started = Callable[[], dict[Process, str]]
+
 
 @pytest.fixture
 def own_tmp(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
@@ -67,6 +69,18 @@ def script(own_tmp: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
     for process in started:
         process.kill()
         process.communicate()
+
+
+@pytest.fixture
+def started_here() -> Started:
+    """Give the processes that a test started, without those of the sandboxes that the whole run shares."""
+    earlier = descendants(os.getpid())
+
+    def started() -> dict[Process, str]:
+        others = set(earlier).union(*(descendants(pid) for pid, _ in earlier))
+        return {process: text for process, text in descendants(os.getpid()).items() if process not in others}
+
+    return started
 
 
 def query(base_url: str, api_key: str, sql: str) -> list[dict[str, Any]]:
@@ -157,11 +171,11 @@ def seconds_to_start() -> float:
         return time.monotonic() - started
 
 
-def test_leaves_nothing(own_tmp: Path) -> None:
+def test_leaves_nothing(started_here: Started, own_tmp: Path) -> None:
     files_before = len(os.listdir("/proc/self/fd"))
     with Sandbox() as sandbox:
         assert one_plus_one(sandbox) == 2
-        processes = descendants(os.getpid())
+        processes = started_here()
         assert_complete(processes)
         assert len(list(own_tmp.iterdir())) == 1
         address = sandbox.base_url
@@ -173,12 +187,12 @@ def test_leaves_nothing(own_tmp: Path) -> None:
         requests.get(address, timeout=5)
 
 
-def test_an_exception_in_the_block_leaves_nothing(own_tmp: Path) -> None:
+def test_an_exception_in_the_block_leaves_nothing(started_here: Started, own_tmp: Path) -> None:
     processes: dict[Process, str] = {}
 
     def fail() -> None:
         with Sandbox():
-            processes.update(descendants(os.getpid()))
+            processes.update(started_here())
             raise RuntimeError("mine")
 
     with pytest.raises(RuntimeError, match="mine"):
@@ -319,10 +333,10 @@ def test_a_data_directory_is_kept(data_dir: Path, own_tmp: Path) -> None:
     assert not list(own_tmp.iterdir())
 
 
-def test_a_data_directory_survives_a_crash(data_dir: Path, own_tmp: Path) -> None:
+def test_a_data_directory_survives_a_crash(started_here: Started, data_dir: Path, own_tmp: Path) -> None:
     with Sandbox(data_dir=data_dir) as sandbox:
         query(sandbox.base_url, sandbox.api_key, "CREATE TABLE kept AS SELECT 7 AS n")
-        processes = descendants(os.getpid())
+        processes = started_here()
         for pid, _ in processes:
             with contextlib.suppress(ProcessLookupError):  # the others end with PostgreSQL's first process
                 os.kill(pid, signal.SIGKILL)
@@ -350,12 +364,12 @@ def test_a_data_directory_of_a_version_that_is_not_installed_is_refused(data_dir
         Sandbox(data_dir=data_dir).start()
 
 
-def test_an_existing_server_is_used(own_tmp: Path) -> None:
+def test_an_existing_server_is_used(started_here: Started, own_tmp: Path) -> None:
     with Sandbox() as host:
         (directory,) = own_tmp.iterdir()
         url = f"postgresql:///postgres?host={directory}&user=postgres"
         with Sandbox(database_url=url) as guest:
-            servers = [text for text in descendants(os.getpid()).values() if "/postgres -D" in text]
+            servers = [text for text in started_here().values() if "/postgres -D" in text]
             query(guest.base_url, guest.api_key, "CREATE TABLE stays AS SELECT 7 AS n")
         assert len(servers) == 1
         assert list(own_tmp.iterdir()) == [directory]
