@@ -18,7 +18,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from carto.sandbox import (
     batch_api,
     copy_api,
+    exports_api,
     faults,
+    imports_api,
     permissions_api,
     sql_api,
     status_api,
@@ -26,7 +28,9 @@ from carto.sandbox import (
     visualizations_api,
 )
 from carto.sandbox.batch_queue import BatchQueue
+from carto.sandbox.exports_api import Exporter
 from carto.sandbox.fault_middleware import FaultMiddleware
+from carto.sandbox.import_queue import ImportQueue
 from carto.sandbox.state import ServerOptions, ServerState
 
 __all__ = ["ServerOptions", "create_app"]
@@ -48,14 +52,19 @@ def create_app(options: ServerOptions) -> Starlette:
     state = ServerState(options)
     waiting_faults = faults.Faults()
     queue = BatchQueue(state, waiting_faults)
+    imports = ImportQueue(state)
+    exporter = Exporter(state)
+    services = (queue, imports, exporter)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        await queue.start()
+        for service in services:
+            await service.start()
         try:
             yield
         finally:
-            await queue.stop()
+            for service in reversed(services):
+                await service.stop()
             await state.pool.close()
 
     routes = [
@@ -64,9 +73,11 @@ def create_app(options: ServerOptions) -> Starlette:
         *batch_api.routes(state, queue),
         *copy_api.routes(state),
         *sql_api.routes(state),
+        *imports_api.routes(state, imports),
         *visualizations_api.routes(state),
         *tables_api.routes(state),
         *permissions_api.routes(state),
+        *exports_api.routes(state, exporter),
     ]
     app = Starlette(
         routes=routes,

@@ -8,8 +8,9 @@ import re
 import sys
 import tempfile
 import zipfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from psycopg import conninfo as conninfo_text
 from psycopg import sql as sql_text
@@ -114,14 +115,26 @@ async def _translate(run: Run, driver: str, columns: list[str], target: Path, ar
         "target": str(target),
         "arguments": ["-f", driver, *layer_options, "-sql", query, *arguments, "-nln", run.parameters.filename],
     }
-    async with _processes:
-        code, said = await _run_translation(json.dumps(task).encode())
+    code, said = await run_translation(task)
     if code:
-        raise _failure(code, said.decode("utf-8", "replace"), target)
+        raise _failure(code, said, target)
 
 
-async def _run_translation(task: bytes) -> tuple[int, bytes]:
-    """Run GDAL in a process of its own; return its exit status and what it wrote to standard error."""
+async def run_translation(task: Mapping[str, Any]) -> tuple[int, str]:
+    """Run GDAL in a process of its own, when not too many others do.
+
+    Args:
+        task: As `vector_translate` reads it.
+
+    Returns:
+        Its exit status and what it wrote to standard error.
+    """
+    async with _processes:
+        code, said = await _run_process(json.dumps(task).encode())
+    return code, said.decode("utf-8", "replace")
+
+
+async def _run_process(task: bytes) -> tuple[int, bytes]:
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-I",
