@@ -1,0 +1,68 @@
+"""Where imports are kept: a table of the sandbox's own database, so that they outlive the server."""
+
+from __future__ import annotations
+
+import json
+
+from psycopg.rows import scalar_row
+
+from carto.sandbox import control_database
+from carto.sandbox.import_jobs import FINAL, Document
+from carto.sandbox.state import ServerState
+
+_CREATE_TABLE = """
+CREATE TABLE IF NOT EXISTS imports (
+    number bigint GENERATED ALWAYS AS IDENTITY,
+    id uuid PRIMARY KEY,
+    account text NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    document json NOT NULL
+)
+"""
+_UNFINISHED = "SELECT document FROM imports WHERE document ->> 'state' <> ALL (%s) ORDER BY number"
+_RUNNING = """
+SELECT id::text FROM imports
+WHERE account = %s AND document ->> 'state' <> ALL (%s) AND created_at > now() - interval '24 hours'
+ORDER BY number DESC
+"""
+
+
+class ImportStore:
+    """The table of imports."""
+
+    def __init__(self, state: ServerState) -> None:
+        self._state = state
+
+    async def open(self) -> None:
+        """Connect; create the table when it is missing."""
+        self._connection = await control_database.connect(self._state, scalar_row)
+        await self._connection.execute(_CREATE_TABLE)
+
+    async def close(self) -> None:
+        """Disconnect."""
+        await self._connection.close()
+
+    async def add(self, job: Document) -> None:
+        """Keep a new job."""
+        await self._connection.execute(
+            "INSERT INTO imports (id, account, document) VALUES (%s, %s, %s)",
+            [job["id"], job["account"], json.dumps(job)],
+        )
+
+    async def save(self, job: Document) -> None:
+        """Keep the present state of a job."""
+        await self._connection.execute("UPDATE imports SET document = %s WHERE id = %s", [json.dumps(job), job["id"]])
+
+    async def get(self, job_id: str) -> Document | None:
+        """Return a job, None when there is none of that id."""
+        found = await self._connection.execute("SELECT document FROM imports WHERE id = %s", [job_id])
+        job: Document | None = await found.fetchone()
+        return job
+
+    async def running_ids(self, account: str) -> list[str]:
+        """Return the ids of an account's jobs that have not ended, newest first."""
+        return await (await self._connection.execute(_RUNNING, [account, list(FINAL)])).fetchall()
+
+    async def unfinished(self) -> list[Document]:
+        """Return the jobs that have not ended, oldest first."""
+        return await (await self._connection.execute(_UNFINISHED, [list(FINAL)])).fetchall()
