@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from typing import Any
 from urllib.parse import urljoin
 
@@ -115,14 +115,19 @@ class ExportJob(WarnAsyncResource):
         with self._fetched(self.file_url()) as response:
             write_blocks(target, counted(_checked(response), progress, target.name, expected_size(response)))
 
-    def _fetched(self, url: str) -> Response:
+    @contextlib.contextmanager
+    def _fetched(self, url: str) -> Iterator[Response]:
         """Ask for the file, with credentials only where they belong: it often lies with a storage service."""
+        wanted: dict[str, Any] = {"timeout": TRANSFER, "idempotent": True, "stream": True}
         if same_origin(url, str(getattr(self.client, "base_url", ""))):
-            return send_with(self.client, url, "get", timeout=TRANSFER, idempotent=True, stream=True)
-        session = new_session()
-        own = getattr(self.client, "session", session)
-        session.verify, session.proxies, session.trust_env = own.verify, own.proxies, own.trust_env
-        return Sender().send(session, "get", url, timeout=TRANSFER, idempotent=True, stream=True, auth=NoCredentials())
+            with send_with(self.client, url, "get", **wanted) as response:
+                yield response
+            return
+        with new_session() as session:
+            own = getattr(self.client, "session", session)
+            session.verify, session.proxies, session.trust_env = own.verify, own.proxies, own.trust_env
+            with Sender().send(session, "get", url, auth=NoCredentials(), **wanted) as response:
+                yield response
 
     def _read_state(self) -> jobs.JobState:
         self.refresh()
