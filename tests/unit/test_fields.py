@@ -81,7 +81,7 @@ def test_a_datetime_stays_what_it_is(thing):
 
 
 @pytest.mark.parametrize("name", Thing.fields)
-def test_null_is_none_in_every_field(thing, name):
+def test_D36_D37_null_is_none_in_every_field(thing, name):
     thing.update_from_dict({name: None})
     assert getattr(thing, name) is None
 
@@ -123,7 +123,7 @@ def test_a_password_carries_the_privacy(thing, value, password, privacy):
     assert (thing.password, thing.privacy) == (password, privacy)
 
 
-def test_an_answer_with_privacy_and_no_password_keeps_its_privacy(thing):
+def test_D45_an_answer_with_privacy_and_no_password_keeps_its_privacy(thing):
     thing.update_from_dict({"privacy": "password", "password": None})
     assert thing.privacy == "password"
     thing.update_from_dict({"password": None, "privacy": "link"})

@@ -76,7 +76,7 @@ def sent(call):
 
 
 class TestClasses:
-    def test_fields_are_inherited_in_order(self):
+    def test_D34_fields_are_inherited_in_order(self):
         class Special(Thing):
             extra = CharField()
 
@@ -94,7 +94,7 @@ class TestClasses:
         assert "mixed" in Mixed.fields
         assert mixed.mixed == "x"
 
-    def test_meta_is_not_shared(self):
+    def test_D35_meta_is_not_shared(self):
         class Mixin:
             class Meta:
                 collection_endpoint = "elsewhere/"
@@ -127,7 +127,7 @@ class TestTexts:
         assert repr(thing) == "<Thing id='1' name='café'>"
 
     @pytest.mark.parametrize("name", [None, 3])
-    def test_str_never_fails(self, name):
+    def test_D33_str_never_fails(self, name):
         assert str(Thing(None, id="1", name=name)) in ("<Thing id='1'>", "3")
 
     def test_equality_is_by_class_and_id(self):
@@ -206,7 +206,7 @@ class TestSaving:
         assert sent(server.calls[0]) == {"id": "1"}
 
     @pytest.mark.parametrize("body", ["", "[]", '"User deleted"', "null"])
-    def test_an_answer_that_is_no_object_changes_nothing(self, client, server, body):
+    def test_D73_D80_an_answer_that_is_no_object_changes_nothing(self, client, server, body):
         server.delete(THINGS + "1", body=body)
         thing = Thing(client, id="1", name="x")
         assert thing.delete().status_code == 200
