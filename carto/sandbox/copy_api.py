@@ -17,7 +17,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from carto.sandbox import libpq
-from carto.sandbox.endpoint import Call, account_routes, endpoint, json_response, json_text
+from carto.sandbox.endpoint import Call, account_routes, endpoint, json_response, json_text, log_statement
 from carto.sandbox.errors import ApiError, sql_error
 from carto.sandbox.execution import encoded
 from carto.sandbox.gunzip import Gunzip
@@ -44,7 +44,7 @@ def routes(state: ServerState) -> list[Route]:
 async def copy_from(call: Call) -> Response:
     """Feed the body into COPY FROM STDIN; all of its rows or none."""
     started = time.monotonic()
-    sql = _copy_statement(call.query)
+    sql = _copy_statement(call, call.query)
     bytes_left = await _bytes_left(call)
     async with _copying(call, sql, ExecStatus.COPY_IN) as pgconn:
         await _upload(call, pgconn, bytes_left)
@@ -58,7 +58,7 @@ async def copy_from(call: Call) -> Response:
 
 async def copy_to(call: Call) -> Response:
     """Stream what COPY TO STDOUT gives; an error after the first piece ends the body."""
-    sql = _copy_statement(call.params)
+    sql = _copy_statement(call, call.params)
     pieces = _download(call, sql)
     first = await while_connected(call.request.receive, pieces.__anext__())
     filename = js_string(call.params.get("filename") or DEFAULT_FILENAME)
@@ -69,13 +69,14 @@ async def copy_to(call: Call) -> Response:
     return LiveResponse(first, pieces, headers, "application/octet-stream")
 
 
-def _copy_statement(params: dict[str, Any]) -> str:
+def _copy_statement(call: Call, params: dict[str, Any]) -> str:
     sql = params.get("q")
     if not sql:
         raise ApiError(400, "SQL is missing")
     text = well_formed(js_string(sql))
     if not text.upper().startswith("COPY "):
         raise ApiError(400, "SQL must start with COPY")
+    log_statement(call, text)
     return text
 
 

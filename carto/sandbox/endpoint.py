@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,6 +16,8 @@ from carto.sandbox import authorization, parameters
 from carto.sandbox.accounts import Account, ApiKey
 from carto.sandbox.errors import RATE_LIMIT_MESSAGE, ApiError
 from carto.sandbox.state import ServerState
+
+_logger = logging.getLogger("carto.sandbox")
 
 CLIENT_CLOSED_REQUEST = 499  # nobody is there to read it
 
@@ -115,6 +118,11 @@ def _count(state: ServerState, account: Account, group: str, headers: dict[str, 
     headers.update(verdict.headers())
     if not verdict.allowed:
         raise ApiError(429, RATE_LIMIT_MESSAGE, context="limit", detail="rate-limit")
+
+
+def log_statement(call: Call, sql: str) -> None:
+    """Write a statement into the log of a verbose sandbox."""
+    _logger.info("%s (%s): %s", call.account.name, call.key.name, sql)
 
 
 def json_response(content: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:

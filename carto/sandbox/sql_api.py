@@ -9,7 +9,7 @@ from email.utils import format_datetime
 from starlette.responses import Response
 from starlette.routing import Route
 
-from carto.sandbox.endpoint import Call, account_routes, endpoint
+from carto.sandbox.endpoint import Call, account_routes, endpoint, log_statement
 from carto.sandbox.formats import FORMATS
 from carto.sandbox.formats.base import Format, Run
 from carto.sandbox.parameters import js_string
@@ -29,6 +29,7 @@ def routes(state: ServerState) -> list[Route]:
 async def answer_query(call: Call) -> Response:
     """Run a query; the answer begins as soon as its first piece is there."""
     parameters = read_parameters(call.params, frozenset(FORMATS))
+    log_statement(call, parameters.q)
     output = FORMATS[parameters.format]
     owner = call.account.conninfo(call.account.master_key, call.state.cluster_conninfo)
     policy = js_string(call.query.get("cache_policy", ""))

@@ -25,13 +25,11 @@ class ServerOptions:
         accounts: Accounts to serve.
         conninfo: Connection string of the cluster, of a role that may create roles and databases.
         data_dir: Directory for what has to be kept on disk.
-        verbose: Whether every statement is logged.
     """
 
     accounts: list[Account]
     conninfo: str
     data_dir: Path
-    verbose: bool = False
 
 
 @dataclass
