@@ -232,7 +232,8 @@ def _layer(file: DataFile, path: Path, gdal_name: str, options: dict[str, str]) 
         gdal_name=gdal_name,
         options=options,
         fields=[Field(str(name), _pg_type(kind, subtype)) for name, kind, subtype in described],
-        has_geometry=info["geometry_type"] is not None,
+        # GDAL knows WKT in tables, but not EWKT; both are left to PostGIS.
+        has_geometry=info["geometry_type"] is not None and file.format not in TABULAR,
         crs=info["crs"],
         has_ids=info["fid_column"] == "cartodb_id",
     )
