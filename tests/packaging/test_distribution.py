@@ -29,7 +29,7 @@ def names_of_sdist(sdist: Path) -> set[str]:
 
 
 def _package_data() -> set[str]:
-    statements = (ROOT / "carto").rglob("extension/*.sql")
+    statements = (ROOT / "carto" / "sandbox").rglob("*.sql")
     return {"carto/py.typed"} | {str(path.relative_to(ROOT)) for path in statements}
 
 
