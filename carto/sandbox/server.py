@@ -21,9 +21,11 @@ from carto.sandbox import (
     exports_api,
     faults,
     imports_api,
+    moving_clock,
     permissions_api,
     sql_api,
     status_api,
+    synchronizations_api,
     tables_api,
     visualizations_api,
 )
@@ -31,7 +33,9 @@ from carto.sandbox.batch_queue import BatchQueue
 from carto.sandbox.exports_api import Exporter
 from carto.sandbox.fault_middleware import FaultMiddleware
 from carto.sandbox.import_queue import ImportQueue
+from carto.sandbox.moving_clock import MovingClock
 from carto.sandbox.state import ServerOptions, ServerState
+from carto.sandbox.synchronizer import Synchronizer
 
 __all__ = ["ServerOptions", "create_app"]
 
@@ -54,7 +58,9 @@ def create_app(options: ServerOptions) -> Starlette:
     queue = BatchQueue(state, waiting_faults)
     imports = ImportQueue(state)
     exporter = Exporter(state)
-    services = (queue, imports, exporter)
+    clock = MovingClock()
+    synchronizer = Synchronizer(state, clock, imports)
+    services = (queue, imports, synchronizer, exporter)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
@@ -69,6 +75,7 @@ def create_app(options: ServerOptions) -> Starlette:
 
     routes = [
         *faults.routes(waiting_faults),
+        *moving_clock.routes(clock),
         *status_api.routes(state),
         *batch_api.routes(state, queue),
         *copy_api.routes(state),
@@ -77,6 +84,7 @@ def create_app(options: ServerOptions) -> Starlette:
         *visualizations_api.routes(state),
         *tables_api.routes(state),
         *permissions_api.routes(state),
+        *synchronizations_api.routes(state, synchronizer, imports, clock),
         *exports_api.routes(state, exporter),
     ]
     app = Starlette(

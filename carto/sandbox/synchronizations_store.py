@@ -17,7 +17,7 @@ LEFT JOIN carto_sandbox.visualizations v ON v.id = s.visualization_id
 _IS_TO_RUN = f"(state = 'success' OR (state = 'failure' AND retried_times < {MAX_RETRIES}))"
 _ENQUEUE_DUE = f"""
 UPDATE carto_sandbox.synchronizations SET state = 'queued', queued_at = %(now)s, updated_at = %(now)s
-WHERE {_IS_TO_RUN} AND visualization_id IS NOT NULL AND run_at <= %(now)s RETURNING id
+WHERE {_IS_TO_RUN} AND run_at <= %(now)s RETURNING id
 """  # noqa: S608
 _NEXT_RUN = f"SELECT min(run_at) AS at FROM carto_sandbox.synchronizations WHERE {_IS_TO_RUN}"  # noqa: S608
 
