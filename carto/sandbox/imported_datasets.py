@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from carto.sandbox import map_layers
+from carto.sandbox import carto_file, map_layers
 from carto.sandbox.accounts import Account
 from carto.sandbox.importer import ImportResult
 from carto.sandbox.state import ServerState
@@ -34,7 +34,7 @@ async def record(
             for table, dataset in zip(result.tables, datasets, strict=True):
                 if table.created:
                     await _set_privacy(catalog, dataset, privacy)
-        map_id = await _map_over(catalog, account, datasets) if with_map else None
+        map_id = await _add_map(catalog, account, result, datasets) if with_map else None
     first = datasets[0]
     return (str(first["id"]), str(first["table_id"])), map_id
 
@@ -45,7 +45,11 @@ async def _set_privacy(catalog: Catalog, dataset: Row, privacy: str) -> None:
     dataset["privacy"] = privacy
 
 
-async def _map_over(catalog: Catalog, account: Account, datasets: list[Row]) -> str:
+async def _add_map(catalog: Catalog, account: Account, result: ImportResult, datasets: list[Row]) -> str:
+    """Make the map of a .carto file again, for other files one over all datasets."""
+    if result.map is not None:
+        by_layer = {table.layer: dataset for table, dataset in zip(result.tables, datasets, strict=True)}
+        return str(await carto_file.restore_map(catalog, result.map, by_layer))
     name = await catalog.free_map_name(datasets[0]["name"], "derived")
     values = {"name": name, "type": "derived", "privacy": map_layers.blended_privacy(datasets)}
     return str(await map_layers.add_map_of_datasets(catalog, account, values, datasets))
