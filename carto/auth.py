@@ -496,7 +496,7 @@ def _normalised(base_url: str) -> str:
 
 def _split_address(text: str) -> SplitResult | None:
     """Split an HTTP address, or give None when it is none."""
-    if re.search(r"[\\\s]", text):
+    if re.search(r"\\|[^\S ]", text):  # a space may stand in the placeholder of an example: sending then fails
         return None
     try:
         parts = urlsplit(text if "://" in text else f"https://{text}")

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from carto.auth import APIKeyAuthClient, NoAuthClient
-from carto.exceptions import CartoException
+from carto.exceptions import CartoException, CartoUsageException
 from carto.sql import SQLClient
 from tests.compat.snippets import run, snippets
 
@@ -36,11 +36,12 @@ def sql(names: dict[str, Any]) -> SQLClient:
 
 
 @pytest.mark.parametrize("snippet", [NO_AUTH, API_KEY])
-def test_who_forgets_to_fill_in_the_user_name_is_told_what_to_write(snippet: str) -> None:
-    with pytest.raises(
-        CartoException, match=r"'https://type here your username\.carto\.com/'.* write it as https://USER"
-    ):
-        run(snippet, {})
+def test_the_clients_are_made_as_written_and_sending_tells_to_fill_in_the_name(snippet: str) -> None:
+    names: dict[str, Any] = {}
+    run(snippet, names)
+    assert names["auth_client"].base_url == f"https://{PLACEHOLDER}.carto.com/"
+    with pytest.raises(CartoUsageException, match=f"Host '{PLACEHOLDER}.carto.com' contains invalid character"):
+        SQLClient(names["auth_client"]).send("SELECT 1")
 
 
 def test_unauthenticated_requests_reach_carto_com() -> None:

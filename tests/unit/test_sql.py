@@ -217,7 +217,7 @@ def test_iterate_asks_for_the_columns_and_copies_the_rows(sql, server):
     assert len(server.calls) == 0  # nothing is sent before the first row is wanted
     assert list(rows) == [{"n": 1, "s": "a"}, {"n": 2, "s": None}, {"n": 3, "s": "b\tc"}]
     copy = parse_qs(urlsplit(server.calls[1].request.url).query)["q"][0]
-    assert copy.split() == "COPY ( select n, s from t where n < 4 ) TO STDOUT".split()
+    assert copy.split() == ["COPY", "(", "select", "n,", "s", "from", "t", "where", "n", "<", "4", ")", "TO", "STDOUT"]
 
 
 def test_iterate_checks_its_parameters_at_once(sql):
