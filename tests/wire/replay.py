@@ -27,7 +27,7 @@ GROUPS_SHARE = 0.98
 TOTAL_SHARE = 0.92
 STATUS_TIMEOUT_S = 20
 POLL_EVERY_S = 0.05
-JOB_START_PAUSE_S = 0.4  # as long the recording waited before it cancelled a job or looked whether it runs
+JOB_START_PAUSE_S = 0.2  # the recording waited as well before it cancelled a job or looked whether it runs
 
 
 @dataclass
