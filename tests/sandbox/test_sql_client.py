@@ -114,8 +114,11 @@ def test_the_key_in_the_query_works_as_well(sandbox, table):
 
 def test_threads_share_a_client(sql):
     answers = []
-    threads = [threading.Thread(target=lambda n=n: answers.append(sql.send("SELECT %s AS n", params=[n])["rows"][0]["n"]))
-               for n in range(20)]
+
+    def ask(number):
+        answers.append(sql.send("SELECT %s AS n", params=[number])["rows"][0]["n"])
+
+    threads = [threading.Thread(target=ask, args=[number]) for number in range(20)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -221,7 +224,7 @@ class TestBatch:
         assert sql.send(f"SELECT id FROM {table}")["rows"] == [{"id": 9}]
 
     def test_a_deadline(self, batch):
-        with pytest.raises(CartoJobException, match="not finished after 0.5 seconds") as caught:
+        with pytest.raises(CartoJobException, match=r"not finished after 0\.5 seconds") as caught:
             batch.create_and_wait_for_completion("SELECT pg_sleep(60)", timeout=0.5)
         assert batch.cancel(caught.value.job_id) == "cancelled"
 

@@ -117,7 +117,7 @@ def test_the_reason_of_the_part_that_failed(batch, query, top, reason):
 def test_the_wait_has_a_deadline(batch):
     responses.post(JOB_URL, json=job("pending"), status=201)
     responses.get(JOB_URL + "abc-1", json=job("pending"))
-    with pytest.raises(CartoJobException, match="not finished after 0.05 seconds"):
+    with pytest.raises(CartoJobException, match=r"not finished after 0\.05 seconds"):
         batch.create_and_wait_for_completion("select 1", timeout=0.05)
 
 

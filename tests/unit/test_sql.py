@@ -189,10 +189,10 @@ def test_a_failure_is_repeated_only_when_the_query_may_be(sql, server, monkeypat
     assert len(server.calls) == 4
 
 
-@pytest.mark.parametrize(("format", "parse_json"), [("csv", True), ("json", False), ("kml", True), (None, False)])
-def test_what_is_not_parsed_is_bytes(sql, server, format, parse_json):
+@pytest.mark.parametrize(("wanted", "parse_json"), [("csv", True), ("json", False), ("kml", True), (None, False)])
+def test_what_is_not_parsed_is_bytes(sql, server, wanted, parse_json):
     server.post(SQL_URL, body=b"a\r\n1\r\n")
-    assert sql.send("select 1 as a", parse_json=parse_json, format=format) == b"a\r\n1\r\n"
+    assert sql.send("select 1 as a", parse_json=parse_json, format=wanted) == b"a\r\n1\r\n"
 
 
 def test_without_a_key_there_is_no_warning(server):
