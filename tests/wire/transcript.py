@@ -86,13 +86,15 @@ def numbered_rows(header: str, row: str, count: int) -> Iterator[bytes]:
         yield (row.format(number) + "\n").encode()
 
 
+_LENGTH_QUERY_TAIL = 60
+
+
 def _padded(head: str, length: int) -> bytes:
     """Repeat the last letter, inside the rows of a CSV or up to the end of a form."""
     if head.startswith("q="):
-        tail = "%27%29+as+n&api_key="
-        key = re.search(r"api_key=([^&]*)", head)
-        missing = length - len(head) - len(tail) - 40
-        return (head + head[-1] * missing + tail + (key.group(1) if key else "")).encode()
+        # The end that was left out held the key; any key may measure a text.
+        tail = "%27%29+as+n&api_key=default_public&padding=".ljust(_LENGTH_QUERY_TAIL, "x")
+        return (head + head[-1] * (length - len(head) - len(tail)) + tail).encode()
     header, first, _ = (head + "\n").split("\n", 2)
     number, _, text = first.partition(",")
     return _rows_of_letters(header, int(number), text[0], length)
