@@ -57,9 +57,8 @@ class Dataset(VisualizationResource):
         """
         self._read_dependents()
         if self.dependent_visualizations_count:
-            names = ", ".join(str(each.name) for each in self.dependent_visualizations or ())
-            raise CartoUsageException(f"dataset {self} was not deleted: {self.dependent_visualizations_count} maps "
-                                      f"depend on it ({names}); force_delete() deletes it and them")
+            raise CartoUsageException(f"dataset {self} was not deleted, because maps depend on it: "
+                                      f"{self._dependents()}; force_delete() deletes it and them")
         super().delete()
 
     def force_delete(self) -> None:
@@ -75,6 +74,11 @@ class Dataset(VisualizationResource):
         if path is None:
             raise CartoUsageException("the dataset has no id: it was not read from the server")
         self.send(path, "get", params={"with_dependent_visualizations": _DEPENDENTS_NAMED}, idempotent=True)
+
+    def _dependents(self) -> str:
+        names = [str(each.name) for each in self.dependent_visualizations or ()]
+        others = self.dependent_visualizations_count - len(names)
+        return ", ".join(names + [f"{others} others"] * (others > 0))
 
     def _shown(self) -> list[tuple[str, Any]]:
         table = self.table
