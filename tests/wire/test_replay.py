@@ -47,7 +47,9 @@ def test_what_varies_is_no_difference() -> None:
         (exchange(), answer(**{"Retry-After": "1"}), "Retry-After: not expected"),
         (exchange(headers={"Content-Type": JSON, "Retry-After": "9"}), answer(), "Retry-After: missing"),
         (exchange(body_b64=base64.b64encode(b"\0\1").decode()), answer("\0\2"), "bytes: expected"),
-        (exchange(body_head="[1", body_tail="2]", body_length=99), answer("[1,3]"), "end: expected"),
+        (exchange(body_head="[1", body_tail="2]", body_length=5), answer("[1,3]"), "end: expected"),
+        (exchange(body_head="[1", body_tail="2]", body_length=99), answer("[1,2]"), "length: expected 99"),
+        (exchange(body_b64_head="AAAA", body_b64_length=8), answer("\0\0\0"), "length in base64: expected 8"),
     ],
 )
 def test_differences_are_noticed(recorded: Exchange, got: Answer, complaint: str) -> None:
