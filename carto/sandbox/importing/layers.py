@@ -191,8 +191,10 @@ def _prepared(file: DataFile, guess_types: bool, guess_quoted: bool) -> tuple[Pa
 
 def _table_options(path: Path, guess_types: bool, guess_quoted: bool) -> dict[str, str]:
     separators = {",": "COMMA", ";": "SEMICOLON", "\t": "TAB", "|": "PIPE"}
+    separator = text_files.separator_of(path)
     return {
-        "SEPARATOR": separators[text_files.separator_of(path)],
+        "SEPARATOR": separators[separator],
+        "HEADERS": "YES" if text_files.has_header(path, separator) else "NO",
         "AUTODETECT_TYPE": "YES" if guess_types else "NO",
         "AUTODETECT_SIZE_LIMIT": "0",  # look at every row
         "QUOTED_FIELDS_AS_STRING": "NO" if guess_quoted else "YES",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from carto.sandbox.import_errors import ImportFailed
 
 READ_BYTES = 1 << 20
 _MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
+_NUMBER = re.compile(r"[-+]?\d*[.,]?\d+")
 _FALLBACKS = ("utf-8", "cp1252", "latin-1")
 
 
@@ -88,9 +90,19 @@ def check_quotes(path: Path) -> None:
 
 def separator_of(path: Path) -> str:
     """Tell what parts the columns of a table: what its first line has most of, outside of quotes."""
-    with path.open(encoding="utf-8") as file:
-        unquoted = "".join(file.readline(READ_BYTES).split('"')[::2])
+    unquoted = "".join(_first_line(path).split('"')[::2])
     return max(",;\t|", key=unquoted.count)
+
+
+def has_header(path: Path, separator: str) -> bool:
+    """Tell whether a table begins with the names of its columns: with anything but numbers."""
+    cells = _first_line(path).strip("\r\n").replace('"', "").split(separator)
+    return not all(_NUMBER.fullmatch(cell.strip()) for cell in cells)
+
+
+def _first_line(path: Path) -> str:
+    with path.open(encoding="utf-8") as file:
+        return file.readline(READ_BYTES)
 
 
 def check_json(path: Path) -> None:
