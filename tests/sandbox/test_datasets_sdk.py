@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import logging
-import threading
 import uuid
 import zipfile
 from collections.abc import Iterator
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +31,7 @@ from carto.sql import SQLClient
 from carto.sync_tables import SyncTableJob, SyncTableJobManager
 from carto.tables import TableManager
 from carto.visualizations import VisualizationManager
+from tests.file_server import serving
 
 pytestmark = pytest.mark.filterwarnings("ignore::carto.resources.NonPublicAPIWarning")
 
@@ -74,18 +72,8 @@ def web(tmp_path: Path) -> Iterator[tuple[Path, str]]:
     """Serve a directory: its path and its URL."""
     directory = tmp_path / "web"
     directory.mkdir()
-    handler = partial(_QuietHandler, directory=str(directory))
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-        thread.start()
-        yield directory, f"http://127.0.0.1:{server.server_address[1]}"
-        server.shutdown()
-        thread.join()
-
-
-class _QuietHandler(SimpleHTTPRequestHandler):
-    def log_message(self, *arguments: Any) -> None:
-        pass
+    with serving(directory) as url:
+        yield directory, url
 
 
 def rows(sql: SQLClient, dataset: Dataset) -> list[dict[str, Any]]:
