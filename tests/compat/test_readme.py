@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import csv
+import re
+import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from carto.auth import APIKeyAuthClient
+from carto.datasets import DatasetManager
 from carto.sql import SQLClient
+from carto.visualizations import VisualizationManager
 from tests.compat.snippets import run, snippets
+from tests.file_server import serving
+from tests.layers import write_layers
 
 pytestmark = pytest.mark.usefixtures("carto_com")
+import_api = pytest.mark.filterwarnings("ignore::carto.resources.NonPublicAPIWarning")
 
 README = Path(__file__).resolve().parents[2] / "README.md"
 
@@ -19,6 +28,8 @@ AUTHENTICATION = snippets(README, "Authentication")
 QUERY, PARAMETERS, ITERATE, CSV, *BATCH_AND_COPY = snippets(README, "SQL API")
 BATCH_CREATE, BATCH_CANCEL, BATCH_WAIT, *COPY = BATCH_AND_COPY
 COPY_FILES, COPY_FILE_OBJECT, COPY_ROWS, COPY_STREAM = COPY
+IMPORT, IMPORT_FAILS, IMPORT_LAYERS, IMPORT_JOBS, *DATASETS = snippets(README, "Import API")
+SYNC, SYNC_JOBS, CHANGE, DELETE, MAPS = DATASETS
 
 
 @pytest.fixture
@@ -38,6 +49,22 @@ def names(authenticated: tuple[dict[str, Any], str]) -> dict[str, Any]:
     Path("copy_from.csv").write_text("the_geom,name,age\nSRID=4326;POINT(1 2),Ana,30\n")
     names["sql"] = sql
     return names
+
+
+@pytest.fixture
+def importing(authenticated: tuple[dict[str, Any], str]) -> Iterator[dict[str, Any]]:
+    """Give an account without datasets, and the files that the section imports."""
+    names, _ = authenticated
+    Path("stores.csv").write_text("name,longitude,latitude\nCafé,16.37,48.21\n", encoding="utf-8")
+    write_layers(Path("land.gpkg"), {"rivers": 3, "lakes": 2})
+    _remove_datasets(names["auth_client"])
+    yield names
+    _remove_datasets(names["auth_client"])
+
+
+def _remove_datasets(client: APIKeyAuthClient) -> None:
+    for dataset in DatasetManager(client).all():
+        dataset.force_delete()
 
 
 def test_authentication(authenticated: tuple[dict[str, Any], str]) -> None:
@@ -79,6 +106,40 @@ def test_copy(names: dict[str, Any]) -> None:
     run(COPY_ROWS, names)
     printed = run(COPY_STREAM, names).splitlines()
     assert printed == ["Ana 30", "Ana 30", *(f"someone {100 - i}" for i in range(1, 80))]
+
+
+@import_api
+def test_imports(importing: dict[str, Any]) -> None:
+    assert run(IMPORT, importing) == "stores 1 ['ST_Point']\n"
+    assert run(IMPORT_FAILS, importing).startswith("error 1005: Empty file. ")
+    assert importing["private"].privacy == "PRIVATE"
+    assert sorted(run(IMPORT_LAYERS, importing).splitlines()) == ["land_lakes", "land_rivers"]
+    assert run(IMPORT_JOBS, importing) == "complete stores_2\n"
+    assert {job.get_id() for job in importing["running"]} <= {importing["job"].get_id()}  # it may be done already
+
+
+@import_api
+def test_datasets_that_are_fetched_again(importing: dict[str, Any]) -> None:
+    importing["dataset_manager"] = DatasetManager(importing["auth_client"])
+    with serving(Path.cwd()) as address:
+        run(SYNC.replace("https://example.com", address), importing)
+        assert importing["sync_dataset"].name == "stores"
+        assert run(SYNC_JOBS, importing) == "stores success 900\n"
+    assert importing["sync"].enqueued is False
+    assert importing["dataset_manager"].get("stores").synchronization.interval == 3600
+
+
+@import_api
+def test_datasets_and_maps(importing: dict[str, Any]) -> None:
+    manager = importing["dataset_manager"] = DatasetManager(importing["auth_client"])
+    made = [manager.create("stores.csv", privacy="PRIVATE") for _ in range(2)]
+    assert run(CHANGE, importing) == "stores PRIVATE\nstores_1 PRIVATE\n"
+    assert (manager.get(made[0].id).privacy, manager.get(made[0].id).description) == ("PUBLIC", "Where our stores are")
+    run(DELETE, importing)
+    assert manager.all() == [made[0]]
+    VisualizationManager(importing["auth_client"]).create(name="my map", tables=["stores"])
+    assert re.fullmatch(r"https?://\S+\.carto\n", run(MAPS, importing))
+    assert zipfile.is_zipfile("my_map.carto")
 
 
 def test_sandbox() -> None:

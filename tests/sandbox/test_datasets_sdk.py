@@ -9,9 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy
 import pytest
-from pyogrio.raw import write as write_layer
 
 from carto.auth import APIKeyAuthClient, NoAuthClient
 from carto.datasets import Dataset, DatasetManager
@@ -32,6 +30,7 @@ from carto.sync_tables import SyncTableJob, SyncTableJobManager
 from carto.tables import TableManager
 from carto.visualizations import VisualizationManager
 from tests.file_server import serving
+from tests.layers import write_layers
 
 pytestmark = pytest.mark.filterwarnings("ignore::carto.resources.NonPublicAPIWarning")
 
@@ -125,7 +124,7 @@ class TestImports:
         other = manager.create(csv)
         counts = {"rivers": 3, "lakes": 2, "towns": 1}
         package = tmp_path / "land.gpkg"
-        _write_layers(package, counts)
+        write_layers(package, counts)
         made = manager.create_all(package)
         assert {each.name.removeprefix("land_"): each.table.row_count for each in made} == counts
         assert other not in made
@@ -190,14 +189,6 @@ class TestImports:
                        on_state=lambda job: states.append(job.state))
         assert sent[-1][0] == sent[-1][1]
         assert states[-1] == "complete"
-
-
-def _write_layers(path: Path, counts: dict[str, int]) -> None:
-    """Write a GeoPackage of layers with points."""
-    point = bytes.fromhex("0101000000000000000000F03F0000000000000040")
-    for name, count in counts.items():
-        write_layer(str(path), numpy.array([point] * count, dtype=object), [numpy.arange(count)], ["number"],
-                    layer=name, driver="GPKG", geometry_type="Point", crs="EPSG:4326", append=path.exists())
 
 
 class TestDatasets:
