@@ -47,25 +47,20 @@ CREATE TABLE IF NOT EXISTS carto_sandbox.layers (
 CREATE INDEX IF NOT EXISTS layers_visualization ON carto_sandbox.layers (visualization_id);
 CREATE INDEX IF NOT EXISTS layers_dataset ON carto_sandbox.layers (dataset_id);
 
--- The tables that CARTO shows as datasets.
-CREATE OR REPLACE VIEW carto_sandbox.cartodbfied_tables AS
-SELECT c.oid, c.relname AS name
-FROM pg_catalog.pg_class c
-WHERE c.relkind = 'r' AND c.relnamespace = to_regnamespace('public')
-  AND EXISTS (SELECT FROM pg_catalog.pg_trigger t WHERE t.tgrelid = c.oid AND t.tgname = 'track_updates')
-  AND 3 = (
-      SELECT count(*) FROM pg_catalog.pg_attribute a
-      WHERE a.attrelid = c.oid AND NOT a.attisdropped
-        AND a.attname IN ('cartodb_id', 'the_geom', 'the_geom_webmercator')
-  );
-
-CREATE OR REPLACE FUNCTION carto_sandbox.is_public_table(reloid oid) RETURNS boolean
+-- Is it a table that CARTO shows as a dataset?
+CREATE OR REPLACE FUNCTION carto_sandbox.is_cartodbfied(reloid oid) RETURNS boolean
 LANGUAGE sql STABLE AS $$
-    SELECT EXISTS (
-        SELECT FROM pg_catalog.pg_class c
-        WHERE c.oid = reloid AND c.relkind = 'r' AND c.relnamespace = to_regnamespace('public')
-    )
+    SELECT EXISTS (SELECT FROM pg_catalog.pg_trigger t WHERE t.tgrelid = reloid AND t.tgname = 'track_updates')
+       AND 3 = (
+           SELECT count(*) FROM pg_catalog.pg_attribute a
+           WHERE a.attrelid = reloid AND NOT a.attisdropped
+             AND a.attname IN ('cartodb_id', 'the_geom', 'the_geom_webmercator')
+       )
 $$;
+
+CREATE OR REPLACE VIEW carto_sandbox.public_tables AS
+SELECT c.oid, c.relname AS name FROM pg_catalog.pg_class c
+WHERE c.relkind = 'r' AND c.relnamespace = to_regnamespace('public');
 
 -- Record a table as a dataset, unless it is one. A table that took the place of another of that name (CDB_CartodbfyTable
 -- writes tables anew) takes over its record.
@@ -76,7 +71,8 @@ BEGIN
         RETURN;
     END IF;
     UPDATE carto_sandbox.visualizations v SET table_oid = reloid
-    WHERE v.type = 'table' AND v.name = table_name AND NOT carto_sandbox.is_public_table(v.table_oid);
+    WHERE v.type = 'table' AND v.name = table_name
+      AND NOT EXISTS (SELECT FROM carto_sandbox.public_tables t WHERE t.oid = v.table_oid);
     IF NOT FOUND THEN
         INSERT INTO carto_sandbox.visualizations (type, name, table_oid, table_id, privacy)
         VALUES (
@@ -93,29 +89,18 @@ CREATE OR REPLACE FUNCTION carto_sandbox.follow_tables() RETURNS void
 LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM carto_sandbox.record_table(t.oid, t.name)
-    FROM carto_sandbox.cartodbfied_tables t
-    WHERE NOT EXISTS (SELECT FROM carto_sandbox.visualizations v WHERE v.table_oid = t.oid)
-    ORDER BY t.oid;
-    UPDATE carto_sandbox.visualizations v SET name = c.relname
-    FROM pg_catalog.pg_class c WHERE c.oid = v.table_oid AND c.relname <> v.name;
+    FROM (
+        SELECT * FROM carto_sandbox.public_tables p
+        WHERE NOT EXISTS (SELECT FROM carto_sandbox.visualizations v WHERE v.table_oid = p.oid)
+        ORDER BY p.oid OFFSET 0  -- so that only the few unknown ones are looked at closely
+    ) AS t
+    WHERE carto_sandbox.is_cartodbfied(t.oid);
+    UPDATE carto_sandbox.visualizations v SET name = t.name
+    FROM carto_sandbox.public_tables t WHERE t.oid = v.table_oid AND t.name <> v.name;
     DELETE FROM carto_sandbox.visualizations v
-    WHERE v.type = 'table' AND NOT carto_sandbox.is_public_table(v.table_oid);
+    WHERE v.type = 'table' AND NOT EXISTS (SELECT FROM carto_sandbox.public_tables t WHERE t.oid = v.table_oid);
 END
 $$;
-
--- The ids of a table's dataset, which is recorded at need; whoever owns the account may ask.
-CREATE OR REPLACE FUNCTION carto_sandbox.ensure_dataset(reloid regclass, OUT visualization_id uuid, OUT table_id uuid)
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-    IF NOT carto_sandbox.is_public_table(reloid) THEN
-        RAISE EXCEPTION 'Relation "%" is not a table of the schema public', reloid USING ERRCODE = 'wrong_object_type';
-    END IF;
-    PERFORM carto_sandbox.record_table(c.oid, c.relname) FROM pg_catalog.pg_class c WHERE c.oid = reloid;
-    SELECT v.id, v.table_id INTO visualization_id, table_id
-    FROM carto_sandbox.visualizations v WHERE v.table_oid = reloid;
-END
-$$;
-REVOKE ALL ON FUNCTION carto_sandbox.ensure_dataset(regclass) FROM PUBLIC;
 
 -- A map goes with the last of its datasets; other maps lose the layers.
 CREATE OR REPLACE FUNCTION carto_sandbox.delete_maps_of_dataset() RETURNS trigger

@@ -58,4 +58,4 @@ def _provision_contents(admin_conninfo: str, account: Account) -> None:
         extension.install(connection, account.master_key.role, PUBLIC_ROLE)
         connection.execute("SELECT cartodb.CDB_SetUserQuotaInBytes(%s)", [account.quota_bytes or 0])
         key_grants.install(connection, account.keys)
-        visualizations_store.install(connection, account.master_key.role)
+        visualizations_store.install(connection)

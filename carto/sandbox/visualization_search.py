@@ -63,7 +63,7 @@ class Search:
     async def page_of(self, catalog: Catalog) -> list[Row]:
         """Return the visualizations of the page."""
         window = {"limit": self.per_page, "offset": (self.page - 1) * self.per_page}
-        rest = sql.SQL(f"WHERE {self._condition} ORDER BY {self.order}, v.id LIMIT %(limit)s OFFSET %(offset)s")
+        rest = sql.SQL(f"WHERE {self._condition} ORDER BY {self.order}, v.name, v.id LIMIT %(limit)s OFFSET %(offset)s")
         return await catalog.select(rest, self.values | window)
 
     async def count(self, catalog: Catalog) -> int:

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 
 from carto.sandbox import SandboxRequirementError
@@ -15,3 +20,12 @@ def _skip_where_postgis_is_missing() -> None:
         find_programs()
     except SandboxRequirementError as missing:
         pytest.skip(f"the sandbox cannot run here: {missing}")
+
+
+@pytest.fixture
+def data_dir() -> Iterator[Path]:
+    """Give a directory for data that are kept, which every account of this machine may enter."""
+    directory = Path(tempfile.mkdtemp(prefix="d-", dir="/tmp"))
+    directory.chmod(0o755)
+    yield directory
+    shutil.rmtree(directory)

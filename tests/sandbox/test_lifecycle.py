@@ -42,14 +42,6 @@ def own_tmp(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 @pytest.fixture
-def data_dir() -> Iterator[Path]:
-    directory = Path(tempfile.mkdtemp(prefix="d-", dir="/tmp"))
-    directory.chmod(0o755)
-    yield directory
-    shutil.rmtree(directory)
-
-
-@pytest.fixture
 def script(own_tmp: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
     """Start Python programs in sessions of their own, as from a terminal; ends what is left of them."""
     started: list[subprocess.Popen[str]] = []

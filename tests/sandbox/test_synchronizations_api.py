@@ -406,13 +406,9 @@ def test_a_clock_that_makes_no_sense(account: Synchronizations) -> None:
     assert requests.get(f"{root}/sandbox/clock", timeout=30).json()["ahead"] == 10
 
 
-def test_a_synchronization_survives_a_restart(source: Source, tmp_path_factory: pytest.TempPathFactory) -> None:
-    directory = tmp_path_factory.mktemp("kept")
-    for parent in (directory, *directory.parents):
-        if parent != Path("/"):
-            parent.chmod(parent.stat().st_mode | 0o011)
+def test_a_synchronization_survives_a_restart(source: Source, data_dir: Path) -> None:
     go_on = threading.Event()
-    with Sandbox(data_dir=directory) as first:
+    with Sandbox(data_dir=data_dir) as first:
         account = Synchronizations(first.base_url, first.api_key)
         row = account.created(source.url, interval=7200)
         source.serve("after the restart,1,1")
@@ -420,7 +416,7 @@ def test_a_synchronization_survives_a_restart(source: Source, tmp_path_factory: 
         account.advance(905)
         assert account.sync_now(row) is True
     go_on.set()
-    with Sandbox(data_dir=directory) as second:
+    with Sandbox(data_dir=data_dir) as second:
         account = Synchronizations(second.base_url, second.api_key)
         assert account.until_ended(row, row)["state"] == "success"
         assert names_in(account, row["name"]) == ["after the restart"]
