@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from carto.exceptions import (
     CartoException,
@@ -30,8 +29,7 @@ _FAILURES_ALLOWED = 5
 _NO_NEWS = (CartoTransportException, CartoServerException, CartoRateLimitException)
 
 
-@dataclass(frozen=True)
-class JobState:
+class JobState(NamedTuple):
     """What one poll told of a job.
 
     Attributes:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import html
 import json
 import logging
 import re
@@ -25,6 +24,8 @@ SECRET_PARAMETERS = ("api_key", "map_key", "auth_token", "access_token")
 _PUBLIC_VALUES = frozenset({"default_public", "", MASK})
 #: A shorter text would be replaced all over an innocent message.
 _MIN_SECRET_LENGTH = 4
+#: The characters that HTML writes by name.
+_NAMED_IN_HTML = {'"': "&quot;", "&": "&amp;", "<": "&lt;", ">": "&gt;"}
 #: A longer body is data, not a form with a key in it.
 _MAX_BODY_SEARCHED = 65536
 
@@ -119,7 +120,7 @@ def _written_forms(character: str) -> str:
         "".join(rf"\\+u(?i:{utf16[at:at + 4]})" for at in range(0, len(utf16), 4)),
         "".join(rf"\\+x(?i:{byte:02x})" for byte in raw),
         f"&#0*{code};", f"&#[xX]0*(?i:{code:x});",
-        *(re.escape(form) for form in (as_latin1, html.escape(character)) if form != character),
+        *(re.escape(form) for form in (as_latin1, _NAMED_IN_HTML.get(character, character)) if form != character),
         r"\+" if character == " " else "",
         r"\\*" + re.escape(character),  # last: others begin like it
     ]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import random
 import time
-from dataclasses import dataclass, field
 
 import urllib3
 from requests import Response
@@ -26,7 +25,6 @@ _JITTER = 0.25
 _UNAVAILABLE = frozenset({502, 503, 504})
 
 
-@dataclass
 class Retries:
     """The attempts of one call.
 
@@ -37,11 +35,12 @@ class Retries:
         budget: Seconds of waiting left.
     """
 
-    left: int
-    replayable: bool
-    idempotent: bool
-    budget: float = MAX_WAIT
-    _step: float = field(default=_FIRST_WAIT, repr=False)
+    def __init__(self, left: int, replayable: bool, idempotent: bool) -> None:
+        self.left = left
+        self.replayable = replayable
+        self.idempotent = idempotent
+        self.budget = MAX_WAIT
+        self._step = _FIRST_WAIT
 
     def wait_after(self, outcome: Response | Exception) -> float | None:
         """Decide what follows an attempt.

@@ -16,6 +16,7 @@ import time
 from collections.abc import Generator, Iterator, Mapping
 from typing import Any
 from urllib.parse import urljoin
+from urllib.request import getproxies
 
 import requests
 import urllib3
@@ -230,7 +231,8 @@ class Sender:
         """Read proxies and CA variables once: reading them at every call is a quarter of requests' time."""
         with self._lock:
             if self._environment is None:
-                proxies: dict[str, str] = get_environ_proxies(url, no_proxy=None) if session.trust_env else {}
+                some = session.trust_env and getproxies()  # without any, no host needs to be compared with no_proxy
+                proxies: dict[str, str] = get_environ_proxies(url, no_proxy=None) if some else {}
                 names = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE") if session.trust_env else ()
                 self._environment = proxies, next(filter(None, map(os.environ.get, names)), None)
             return self._environment

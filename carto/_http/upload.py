@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import io
+import queue
 import re
 import socket
 import ssl
@@ -88,12 +89,23 @@ class WatchingHTTPSConnection(_Watching, HTTPSConnection):
     """A TLS connection whose uploads end at an early answer."""
 
 
+class _KeptConnections(queue.LifoQueue[Any]):
+    """The connections that a pool keeps, without the free places that only pools that block wait for."""
+
+    def put(self, item: Any, *args: Any, **kwargs: Any) -> None:
+        """Keep a connection, and drop the free places (None), whose putting in takes longer than a query."""
+        if item is not None:
+            super().put(item, *args, **kwargs)
+
+
 class _HTTPPool(urllib3.HTTPConnectionPool):
     ConnectionCls = WatchingHTTPConnection
+    QueueCls = _KeptConnections
 
 
 class _HTTPSPool(urllib3.HTTPSConnectionPool):
     ConnectionCls = WatchingHTTPSConnection
+    QueueCls = _KeptConnections
 
 
 class UploadAdapter(HTTPAdapter):

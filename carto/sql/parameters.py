@@ -10,13 +10,13 @@ from __future__ import annotations
 import json
 import math
 import re
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
 from functools import singledispatch
 from typing import Any, NamedTuple
-from uuid import UUID
 
 from carto.exceptions import CartoUsageException
 from carto.geometry import to_ewkb
@@ -310,6 +310,9 @@ def _is_numpy_number(value: Any) -> bool:
 
 @singledispatch
 def _form(value: Any) -> _Element:
+    uuid = sys.modules.get("uuid")  # slow to import, and who has a UUID has done so
+    if uuid is not None and isinstance(value, uuid.UUID):
+        return _Element(str(value), "uuid")
     raise CartoUsageException(
         f"a value of type {type(value).__name__} can't be sent; accepted are str, bytes, int, float, Decimal, bool, "
         "None, date, time, datetime, timedelta, UUID, Enum, list (an array), tuple (a row), dict (jsonb), objects with "
@@ -381,11 +384,6 @@ def _(value: time) -> _Element:
 def _(value: timedelta) -> _Element:
     # a sign before each part, because of IntervalStyle sql_standard
     return _Element(f"{value.days:+d} days {value.seconds:+d} seconds {value.microseconds:+d} microseconds", "interval")
-
-
-@_form.register
-def _(value: UUID) -> _Element:
-    return _Element(str(value), "uuid")
 
 
 @_form.register
