@@ -261,7 +261,7 @@ def test_downloads_are_not_stopped_by_the_statement_timeout(limited: Account) ->
 
 
 def test_a_client_that_leaves_ends_the_copy(account: Account) -> None:
-    endless = "COPY (select md5(i::text) from generate_series(1,100000000) i) TO STDOUT"
+    endless = "COPY (select generate_series(1,100000000)) TO STDOUT"
     with account.connect() as connection:
         connection.sendall(f"GET {account.target(endless, '/copyto')} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
         assert connection.recv(1 << 16)
