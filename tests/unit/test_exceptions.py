@@ -243,11 +243,10 @@ def test_retry_after(header, seconds):
     assert retry_after_seconds(header) == seconds
 
 
-@pytest.mark.parametrize("date", [email.utils.formatdate(time.time() + 30, usegmt=True),
-                                  email.utils.formatdate(time.time() + 30),
-                                  email.utils.formatdate(time.time() + 30).replace("-0000", "")])
-def test_retry_after_as_a_date(date):
-    assert 0 < retry_after_seconds(date) <= 31 + 300  # the suite may have been collected a while ago
+@pytest.mark.parametrize("zone", ["GMT", "-0000", ""])
+def test_retry_after_as_a_date(zone):
+    date = email.utils.formatdate(time.time() + 30).replace("-0000", zone)
+    assert 28 <= retry_after_seconds(date) <= 31
 
 
 @given(st.text() | st.from_regex(r"[A-Z][a-z]{2}, \d{1,2} [A-Z][a-z]{2} \d{1,5} \d{2}:\d{2}:\d{2} [-+]\d{4}"))
