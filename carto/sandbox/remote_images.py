@@ -55,8 +55,12 @@ class RemoteImages:
         except OSError as error:
             raise RemoteImageError(f"Unable to fetch http tile: {url}") from error
 
-    async def image(self, url: str) -> bytes:
+    async def image(self, url: str, style_name: str | None = None) -> bytes:
         """Download an image.
+
+        Args:
+            url: Where it is.
+            style_name: Name of the stylesheet that wants it, for error messages.
 
         Raises:
             RemoteImageError: The host is not allowed or did not give one.
@@ -64,10 +68,15 @@ class RemoteImages:
         try:
             return await self._get(url)
         except OSError as error:
-            raise RemoteImageError(f"Unable to download '{url}'{_status(error)}") from error
+            wanted = f"'{url}' for '{style_name}'" if style_name else f"'{url}'"
+            raise RemoteImageError(f"Unable to download {wanted}{_status(error)}") from error
 
-    async def file(self, url: str) -> Path:
+    async def file(self, url: str, style_name: str) -> Path:
         """Download an image once, for Mapnik to read.
+
+        Args:
+            url: Where it is.
+            style_name: Name of the stylesheet that wants it, for error messages.
 
         Raises:
             RemoteImageError: The host is not allowed, did not give one, or gave none of PNG, JPEG and SVG.
@@ -76,10 +85,11 @@ class RemoteImages:
         kept = next(self._directory.glob(f"{stem}.*"), None)
         if kept is not None:
             return kept
-        content = await self.image(url)
+        content = await self.image(url, style_name)
         suffix = next((suffix for start, suffix in _SUFFIXES.items() if content.lstrip().startswith(start)), None)
         if suffix is None:
             raise RemoteImageError(f"'{url}' is no PNG, JPEG or SVG image")
+        self._directory.mkdir(parents=True, exist_ok=True)
         path = self._directory / f"{stem}{suffix}"
         path.write_bytes(content)
         return path

@@ -28,7 +28,7 @@ MAX_DATABASES = 8
 """Roles and databases of which Mapnik keeps connections, which it never closes."""
 
 _ENCODINGS = {"png": "png32", "jpg": "jpeg85"}
-_DATABASE = re.compile(r'<Datasource name="account">.*?</Datasource>', re.DOTALL)
+_DATABASE = re.compile(r'(?:<Parameter name="(?:host|port|dbname|user)">[^<]*</Parameter>)+')
 _GRACE_S = 5
 
 Job = dict[str, Any]

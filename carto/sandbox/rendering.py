@@ -12,7 +12,10 @@ from dataclasses import dataclass, field
 from importlib.util import find_spec
 from typing import Any, Literal
 
+from carto.sandbox.cartocss_cascade import TooManyRulesError
+from carto.sandbox.css_colors import TRANSPARENT, Color
 from carto.sandbox.map_view import View
+from carto.sandbox.mapnik_style import DEFAULT_BUFFER_PX, MapnikLayer, map_xml
 from carto.sandbox.remote_images import RemoteImageError, RemoteImages
 from carto.sandbox.render_process import RenderProcess
 
@@ -44,7 +47,7 @@ class MapPicture:
     """Layers drawn by Mapnik.
 
     Attributes:
-        xml: Mapnik's style and data sources (`carto.sandbox.mapnik_style.map_xml`).
+        xml: Mapnik's style and data sources, as `Renderer.map_picture` makes them.
     """
 
     xml: str = field(repr=False)
@@ -81,11 +84,11 @@ class PlainPicture:
     """One colour, or an image repeated all over.
 
     Attributes:
-        color: Colour as red, green and blue from 0 to 255 and alpha from 0 to 1.
+        color: The colour (`carto.sandbox.css_colors.color_of_option` reads a layer's).
         image_url: URL of the image, if it is not a colour.
     """
 
-    color: tuple[int, int, int, float] = (0, 0, 0, 0.0)
+    color: Color = TRANSPARENT
     image_url: str | None = None
 
 
@@ -106,6 +109,26 @@ class Renderer:
         self._limit_s = limit_s
         self._idle = [RenderProcess() for _ in range(workers)]
         self._free = asyncio.Semaphore(workers)
+
+    async def map_picture(self, layers: Sequence[MapnikLayer], buffer_size: int = DEFAULT_BUFFER_PX) -> MapPicture:
+        """Make layers ready to be drawn, which fetches the images that their stylesheets name.
+
+        Args:
+            layers: Layers to draw over each other, the first one lowest.
+            buffer_size: Pixels around a picture whose features are drawn as well, since they may reach into it.
+
+        Raises:
+            RenderError: An image could not be had, or the filters of a stylesheet overlap in too many ways.
+        """
+        try:
+            files = {
+                url: await self._images.file(url, f"style{index}")
+                for index, layer in enumerate(layers)
+                for url in sorted(layer.sheet.urls)
+            }
+            return MapPicture(await asyncio.to_thread(map_xml, layers, buffer_size, files))
+        except (RemoteImageError, TooManyRulesError) as error:
+            raise RenderError(str(error)) from error
 
     async def draw(self, pictures: Sequence[Picture], view: View, image_format: ImageFormat = "png") -> bytes:
         """Draw pictures over each other, the first one lowest, and return the file.
