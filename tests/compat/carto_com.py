@@ -11,7 +11,7 @@ import socket
 import socketserver
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -68,13 +68,16 @@ class _Connection(socketserver.BaseRequestHandler):
                 (server if source is client else client).sendall(data)
 
 
-def lead_to(monkeypatch: pytest.MonkeyPatch, port: int, authority: trustme.CA, folder: Path) -> None:
-    """Let names below carto.com lead to the port, and be believed; only this process notices."""
+def lead_to(monkeypatch: pytest.MonkeyPatch, ports: Mapping[int, int], authority: trustme.CA, folder: Path) -> None:
+    """Let names below carto.com lead to our ports, by theirs, and be believed; only this process notices.
+
+    A server behind a TLS front forms its own URLs with ``http``: therefore not only port 443 leads somewhere.
+    """
     resolve = socket.getaddrinfo
 
     def getaddrinfo(host: Any, wanted_port: Any, *args: Any, **kwargs: Any) -> Any:
         if str(host).endswith(".carto.com"):
-            return resolve("127.0.0.1", port, *args, **kwargs)
+            return resolve("127.0.0.1", ports[int(wanted_port)], *args, **kwargs)
         return resolve(host, wanted_port, *args, **kwargs)
 
     monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)

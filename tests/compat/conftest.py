@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import trustme
@@ -31,13 +32,15 @@ def authority() -> trustme.CA:
 
 
 @pytest.fixture(scope="session")
-def carto_com_port(readme_sandbox: Sandbox, authority: trustme.CA) -> Iterator[int]:
+def carto_com_ports(readme_sandbox: Sandbox, authority: trustme.CA) -> Iterator[dict[int, int]]:
     with tls_front(readme_sandbox.base_url, authority.issue_cert("*.carto.com")) as port:
-        yield port
+        yield {443: port, 80: int(urlsplit(readme_sandbox.base_url).port or 80)}
 
 
 @pytest.fixture
-def carto_com(carto_com_port: int, authority: trustme.CA, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def carto_com(
+    carto_com_ports: dict[int, int], authority: trustme.CA, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """Let `https://me.carto.com/` and its neighbours be this machine, and the working directory an empty one."""
-    lead_to(monkeypatch, carto_com_port, authority, tmp_path)
+    lead_to(monkeypatch, carto_com_ports, authority, tmp_path)
     monkeypatch.chdir(tmp_path)
