@@ -27,6 +27,7 @@ from carto.sandbox import (
     status_api,
     synchronizations_api,
     tables_api,
+    users_api,
     visualizations_api,
 )
 from carto.sandbox.batch_queue import BatchQueue
@@ -84,6 +85,7 @@ def create_app(options: ServerOptions) -> Starlette:
         *visualizations_api.routes(state),
         *tables_api.routes(state),
         *permissions_api.routes(state),
+        *users_api.routes(state),
         *synchronizations_api.routes(state, synchronizer, imports, clock),
         *exports_api.routes(state, exporter),
     ]

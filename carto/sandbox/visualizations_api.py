@@ -11,10 +11,12 @@ from typing import Any
 
 import psycopg
 from psycopg.types.json import Jsonb
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from carto.sandbox import map_layers, table_names
+from carto.sandbox.endpoint import Endpoint
 from carto.sandbox.parameters import js_string, parse_int
 from carto.sandbox.rails_endpoint import RailsCall, RailsError, proven_key, rails_endpoint, rails_routes
 from carto.sandbox.rails_json import plain_utc, rails_json
@@ -37,12 +39,24 @@ _NOT_VIEWABLE = "Visualization not viewable"
 def routes(state: ServerState) -> list[Route]:
     """Return the routes of this module."""
     return [
-        *rails_routes("v1/viz", rails_endpoint(state, list_visualizations, anonymous=True), ["GET"]),
+        *rails_routes("v1/viz", _listing(state), ["GET"]),
         *rails_routes("v1/viz", rails_endpoint(state, create, anonymous=True, reads_body=False), ["POST"]),
         *rails_routes("v1/viz/{id}", rails_endpoint(state, show, anonymous=True), ["GET"]),
         *rails_routes("v1/viz/{id}", rails_endpoint(state, update, anonymous=True, reads_body=False), ["PUT"]),
         *rails_routes("v1/viz/{id}", rails_endpoint(state, delete), ["DELETE"]),
     ]
+
+
+def _listing(state: ServerState) -> Endpoint:
+    """Answer lists, those of accounts that do not exist in a form of their own."""
+    of_account = rails_endpoint(state, list_visualizations, anonymous=True)
+
+    async def answer(request: Request) -> Response:
+        if request.path_params.get("user", "") in ("", *state.accounts):
+            return await of_account(request)
+        return rails_json({"error": "Wrong 'username' parameter value."}, 400)
+
+    return answer
 
 
 async def list_visualizations(call: RailsCall) -> Response:

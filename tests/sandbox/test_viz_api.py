@@ -241,6 +241,12 @@ def test_wrong_parameters_of_the_list(alice: RailsClient, params: Json, message:
     assert refusal(alice, "GET", "v1/viz", params=params) == (400, {"error": message})
 
 
+def test_the_list_of_nobody(alice: RailsClient) -> None:
+    nobody = RailsClient(alice.base_url.replace("alice", "nobody"), "alice")
+    assert refusal(nobody, "GET", "v1/viz") == (400, {"error": "Wrong 'username' parameter value."})
+    assert refusal(nobody, "GET", "v1/viz/x") == (404, None)
+
+
 def test_computed_orders_stand_alone(alice: RailsClient) -> None:
     assert alice.call("GET", "v1/viz", params={"order": "size,name"}).status_code == 400
 
