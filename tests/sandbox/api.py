@@ -33,6 +33,10 @@ ACCOUNTS: list[dict[str, Any]] = [
             {"type": "default", "statement_timeout_ms": 200},
         ],
         "quota_bytes": 1_000_000,
+    },
+    {
+        "name": "throttled",
+        "keys": [{"type": "master", "token": "master_of_throttled"}],
         "rate_limits": {"copy_to": {"burst": 2, "count": 1, "period_s": 1}},
     },
     {"name": "locked", "can_log_in": False, "keys": [{"type": "master", "token": "master_of_locked"}]},

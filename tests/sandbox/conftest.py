@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from carto.sandbox import SandboxRequirementError
+from carto.sandbox import Sandbox, SandboxRequirementError
 from carto.sandbox.postgres_programs import find_programs
+from tests.conftest import started_or_skipped
+from tests.sandbox.api import ACCOUNTS
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -29,3 +31,10 @@ def data_dir() -> Iterator[Path]:
     directory.chmod(0o755)
     yield directory
     shutil.rmtree(directory)
+
+
+@pytest.fixture(scope="session")
+def limited_sandbox() -> Iterator[Sandbox]:
+    """Serve the accounts of `tests.sandbox.api`, which have keys and limits of every kind."""
+    with started_or_skipped(Sandbox(accounts=ACCOUNTS)) as running:
+        yield running

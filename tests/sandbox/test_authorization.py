@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -17,14 +16,13 @@ PRIVATE = "select count(*) from private"
 
 
 @pytest.fixture(scope="module")
-def url() -> Iterator[str]:
-    with Sandbox(accounts=ACCOUNTS) as sandbox:
-        owner = Account(sandbox.account("owner").base_url, "master_of_owner")
-        owner.rows(
-            "create table private (a int); create table shared (id serial, a int);"
-            "create table open (a int); grant select on open to publicuser"
-        )
-        yield sandbox.account("owner").base_url
+def url(limited_sandbox: Sandbox) -> str:
+    base_url = limited_sandbox.account("owner").base_url
+    Account(base_url, "master_of_owner").rows(
+        "create table private (a int); create table shared (id serial, a int);"
+        "create table open (a int); grant select on open to publicuser"
+    )
+    return base_url
 
 
 def ask(url: str, headers: dict[str, str] | None = None, **arguments: Any) -> requests.Response:

@@ -13,7 +13,7 @@ import pytest
 import requests
 
 from carto.sandbox import Sandbox
-from tests.sandbox.api import ACCOUNTS, TIMEOUT_S, Account
+from tests.sandbox.api import TIMEOUT_S, Account
 
 COPY = "COPY copied (id, name) FROM STDIN WITH (FORMAT csv, HEADER true)"
 CSV = b'id,name\n1,one\n2,"two, \xc3\xb1"\n'
@@ -35,9 +35,8 @@ def account(owner: Account) -> Account:
 
 
 @pytest.fixture(scope="module")
-def limited() -> Iterator[Account]:
-    with Sandbox(accounts=ACCOUNTS) as sandbox:
-        yield Account(sandbox.account("limited").base_url, "master_of_limited")
+def limited(limited_sandbox: Sandbox) -> Account:
+    return Account(limited_sandbox.account("limited").base_url, "master_of_limited")
 
 
 def pieces(data: bytes, size: int = 7) -> Iterator[bytes]:
@@ -193,10 +192,11 @@ def test_uploads_are_not_stopped_by_the_statement_timeout(limited: Account) -> N
 
 
 def test_the_quota_of_uploads(limited: Account) -> None:
-    limited.rows("create table heavy (t text)")
-    answer = limited.copy_from("COPY heavy FROM STDIN", iter([b"x" * 1000 + b"\n"] * 2000))
+    limited.rows("create table heavy_upload (t text)")
+    answer = limited.copy_from("COPY heavy_upload FROM STDIN", iter([b"x" * 1000 + b"\n"] * 2000))
     assert (answer.status_code, answer.json()) == (400, {"error": ["DB Quota exceeded"]})
-    assert limited.value("select count(*) from heavy") == 0
+    assert limited.value("select count(*) from heavy_upload") == 0
+    limited.rows("drop table heavy_upload")
 
 
 @pytest.mark.parametrize(

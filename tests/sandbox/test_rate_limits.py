@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 
 import pytest
 
@@ -26,9 +25,8 @@ class Clock:
 
 
 @pytest.fixture(scope="module")
-def limited() -> Iterator[Account]:
-    with Sandbox(accounts=ACCOUNTS) as sandbox:
-        yield Account(sandbox.account("limited").base_url, "master_of_limited")
+def throttled(limited_sandbox: Sandbox) -> Account:
+    return Account(limited_sandbox.account("throttled").base_url, "master_of_throttled")
 
 
 def counted(burst: int, count: int, period_s: float) -> tuple[RateLimiter, Clock, object]:
@@ -67,8 +65,8 @@ def test_groups_and_accounts_without_a_limit() -> None:
     assert limiter.hit(account_from_dict(ACCOUNTS[0]), GROUP) is None
 
 
-def test_what_the_caller_is_told(limited: Account) -> None:
-    first, second, third = (limited.copy_to("COPY (select 1) TO STDOUT") for _ in range(3))
+def test_what_the_caller_is_told(throttled: Account) -> None:
+    first, second, third = (throttled.copy_to("COPY (select 1) TO STDOUT") for _ in range(3))
     assert (first.status_code, first.headers["Carto-Rate-Limit-Remaining"]) == (200, "1")
     assert (second.status_code, second.headers["Carto-Rate-Limit-Remaining"]) == (200, "0")
     assert "Retry-After" not in second.headers
@@ -83,22 +81,22 @@ def test_what_the_caller_is_told(limited: Account) -> None:
     assert third.headers["Carto-Rate-Limit-Reset"] == "2"
 
 
-def test_the_limit_is_told_before_the_key_is_looked_at(limited: Account) -> None:
-    stranger = Account(limited.url.removesuffix("api/v2/sql"), "wrong")
+def test_the_limit_is_told_before_the_key_is_looked_at(throttled: Account) -> None:
+    stranger = Account(throttled.url.removesuffix("api/v2/sql"), "wrong")
     statuses = [stranger.copy_to("COPY (select 1) TO STDOUT").status_code for _ in range(4)]
     assert statuses[-1] == 429
     jsonp = stranger.copy_to("COPY (select 1) TO STDOUT", callback="cb")
     assert (jsonp.status_code, jsonp.text[:32]) == (200, "/**/ typeof cb === 'function' &&")
 
 
-def test_after_the_wait_it_works_again(limited: Account) -> None:
-    while (answer := limited.copy_to("COPY (select 1) TO STDOUT")).status_code == 200:
+def test_after_the_wait_it_works_again(throttled: Account) -> None:
+    while (answer := throttled.copy_to("COPY (select 1) TO STDOUT")).status_code == 200:
         pass
     time.sleep(float(answer.headers["Retry-After"]))
-    assert limited.copy_to("COPY (select 1) TO STDOUT").status_code == 200
+    assert throttled.copy_to("COPY (select 1) TO STDOUT").status_code == 200
 
 
-def test_other_groups_are_not_concerned(limited: Account) -> None:
-    answers = [limited.get("select 1") for _ in range(5)]
+def test_other_groups_are_not_concerned(throttled: Account) -> None:
+    answers = [throttled.get("select 1") for _ in range(5)]
     assert [answer.status_code for answer in answers] == [200] * 5
     assert not any(name.startswith("Carto-Rate") for name in answers[0].headers)

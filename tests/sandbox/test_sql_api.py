@@ -13,7 +13,7 @@ import pytest
 import requests
 
 from carto.sandbox import Sandbox, javascript
-from tests.sandbox.api import ACCOUNTS, TIMEOUT_S, Account
+from tests.sandbox.api import TIMEOUT_S, Account
 
 TIMED_OUT = {
     "error": [
@@ -38,9 +38,8 @@ def account(sandbox: Sandbox) -> Iterator[Account]:
 
 
 @pytest.fixture(scope="module")
-def limited() -> Iterator[Account]:
-    with Sandbox(accounts=ACCOUNTS) as sandbox:
-        yield Account(sandbox.account("limited").base_url, "master_of_limited")
+def limited(limited_sandbox: Sandbox) -> Account:
+    return Account(limited_sandbox.account("limited").base_url, "master_of_limited")
 
 
 def fields(account: Account, q: str) -> dict[str, Any]:
@@ -248,6 +247,7 @@ def test_the_quota_of_tables(limited: Account) -> None:
     limited.post("insert into heavy (name) select repeat(md5(i::text), 100) from generate_series(1,20000) i")
     refused = limited.post("insert into heavy (name) values ('one more')")
     assert refused.status_code == 400
+    limited.rows("drop table heavy")
     assert re.fullmatch(r"Quota exceeded by \d+(\.\d+)?KB", refused.json()["error"][0])
 
 
