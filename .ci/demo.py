@@ -1,4 +1,4 @@
-"""Run examples/quickstart.py against a sandbox of its own, as a newcomer would in two terminals."""
+"""Run two of the examples against a sandbox of its own, as a newcomer would in two terminals."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from pathlib import Path
 
 from carto.sandbox import Sandbox
 
-QUICKSTART = Path(__file__).resolve().parent.parent / "examples" / "quickstart.py"
+EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
+SCRIPTS = ("quickstart.py", "datasets.py")
 
 
 def main() -> int:
-    """Start the sandbox, run the script, stop the sandbox; give the script's exit status."""
+    """Start the sandbox, run the scripts, stop the sandbox; give the exit status of the first that fails, or 0."""
     with Sandbox() as carto:
         account = {
             "CARTO_API_URL": carto.base_url,
@@ -23,8 +24,12 @@ def main() -> int:
         print("$ python -m carto.sandbox")
         for name, value in account.items():
             print(f"export {name}={value}")
-        print(f"\n$ python examples/{QUICKSTART.name}", flush=True)
-        return subprocess.run([sys.executable, QUICKSTART], env=os.environ | account, check=False).returncode
+        for script in SCRIPTS:
+            print(f"\n$ python examples/{script}", flush=True)
+            done = subprocess.run([sys.executable, EXAMPLES / script], env=os.environ | account, check=False)
+            if done.returncode:
+                return done.returncode
+    return 0
 
 
 if __name__ == "__main__":

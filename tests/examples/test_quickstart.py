@@ -173,6 +173,7 @@ def test_the_demo_brings_its_own_account() -> None:
     )
     assert done.returncode == 0, done.stderr
     assert len(_steps(done.stdout)) == 5
+    assert "populated_places was PRIVATE and is PUBLIC" in done.stdout
     url = re.findall(r"^export CARTO_API_URL=(.*)$", done.stdout, re.MULTILINE)[0]
     with pytest.raises(requests.ConnectionError):
         requests.get(url, timeout=5)
