@@ -185,6 +185,31 @@ class BaseMap(Resource):
             raise CartoUsageException(f"the map has no {kind} tiles")
         return dict(found)
 
+    def instance_url(self, place: str) -> str:
+        """Form the URL of something of the instance, with the map's own token but never an API key; nothing is sent.
+
+        Args:
+            place: What comes after the token of the instance: ``{z}/{x}/{y}.png``, ``dataview/NAME``, ...
+
+        Returns:
+            The URL, which can be read without a key where the map is public or has a token.
+
+        Raises:
+            CartoUsageException: The map has not been instantiated.
+        """
+        params = self._auth_params()
+        query = f"?{urlencode(params, doseq=True)}" if params else ""
+        return f"{self.client.base_url}{_MAP_PATH}{quote(self._token(), safe='@:')}/{place}{query}"
+
+    def _repr_html_(self) -> str | None:
+        """Show the map in a notebook; None before `instantiate`, so that the notebook shows the plain form."""
+        if self.layergroupid is None:
+            return None
+        # a plain script shows nothing and should load nothing
+        from carto.map_view import MapView
+
+        return MapView(self)._repr_html_()
+
     def _instantiate(self, path: str, body: Mapping[str, Any], params: Mapping[str, Any]) -> None:
         """Instantiate, and keep what for, to do it again when the instance has expired."""
         request: dict[str, Any] = {"json": dict(body), "params": dict(params)}
