@@ -6,9 +6,11 @@
 
 export PYTHON ?= python3
 ARGS ?=
+# Much of the suite waits for servers, so there may be more processes than cores.
+JOBS ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench test-matrix
+.PHONY: help demo test lint bench conformance test-matrix
 
 help: ## List these commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
@@ -19,7 +21,7 @@ demo: ## Start a local CARTO and run two of the examples against it
 
 test: ## Run all tests; a skipped one counts as failed, unless it only lacks a live account
 	@.ci/setup test
-	.venv/bin/python -m pytest --fail-on-skip -o faulthandler_exit_on_timeout=true $(ARGS)
+	.venv/bin/python -m pytest -n $(JOBS) --dist loadfile --fail-on-skip -o faulthandler_exit_on_timeout=true $(ARGS)
 
 lint: ## Check types and style
 	@.ci/setup test
@@ -29,6 +31,10 @@ lint: ## Check types and style
 bench: ## Measure the speed, row by row, beside the limits and carto-python 1.11.3; ARGS=--quick takes two minutes
 	@VENV=.venv-bench .ci/setup bench
 	@.venv-bench/bin/python -m bench $(ARGS)
+
+conformance: ## Replay the recordings of CARTO's servers against the sandbox, and count what matches
+	@.ci/setup test
+	@.venv/bin/python -m tests.wire $(ARGS)
 
 test-matrix: ## Run the tests on each Python 3.10-3.13 found, and with the lowest and newest dependencies (long)
 	@.ci/setup test

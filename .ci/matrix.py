@@ -82,7 +82,7 @@ def run(row: Row) -> bool:
     python = environment / "bin" / "python"
     install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     subprocess.run([*install, "-c", constraints, "-e", ".[test]"], check=True, cwd=ROOT)
-    tests = [python, "-m", "pytest", "-q", "--fail-on-skip", "--ignore=tests/packaging"]
+    tests = [python, "-m", "pytest", "-q", "-n", "3", "--dist", "loadfile", "--fail-on-skip", "--ignore=tests/packaging"]
     return subprocess.run(tests, check=False, cwd=ROOT).returncode == 0
 
 
