@@ -41,6 +41,11 @@ class QueryParameters:
     decimals: str
     callback: str
 
+    @property
+    def jsonp_frame(self) -> tuple[str, str]:
+        """What stands before and behind a document when a callback was asked for."""
+        return (f"{self.callback}(", ")") if self.callback else ("", "")
+
 
 def read_parameters(params: dict[str, Any], formats: frozenset[str]) -> QueryParameters:
     """Check the parameters of a call.

@@ -12,7 +12,7 @@ from typing import Any
 from carto.sandbox import javascript
 from carto.sandbox.errors import ApiError
 from carto.sandbox.formats.base import Run
-from carto.sandbox.formats.json import row_encoder
+from carto.sandbox.formats.rows import row_encoder
 from carto.sandbox.node_types import encoders
 
 UINT16, FLOAT32, STRING, BUFFER = 5, 8, 10, 11

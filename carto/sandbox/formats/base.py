@@ -12,8 +12,6 @@ import psycopg
 from carto.sandbox.execution import Execution
 from carto.sandbox.query_parameters import QueryParameters
 
-CHUNK_CHARACTERS = 1 << 16
-
 
 @dataclass
 class Run:

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable
-
-from psycopg.pq.abc import PGresult
+from collections.abc import AsyncIterator
 
 from carto.sandbox import javascript
-from carto.sandbox.errors import ApiError
 from carto.sandbox.execution import Execution
-from carto.sandbox.formats.base import CHUNK_CHARACTERS, Run
-from carto.sandbox.node_types import Column, Encoder, describe, encode_text, encoders
-
-RowEncoder = Callable[[PGresult], str]
+from carto.sandbox.formats.base import Run
+from carto.sandbox.formats.rows import RowStream, row_encoder
+from carto.sandbox.node_types import describe, encoders
 
 _ENCODERS = encoders(javascript.as_string)
 
@@ -20,61 +16,25 @@ _ENCODERS = encoders(javascript.as_string)
 async def produce(run: Run) -> AsyncIterator[bytes]:
     """Write the JSON answer."""
     execution = run.execute(run.parameters.sql)
-    callback = run.parameters.callback
-    failure: ApiError | None = None
-    count = 0
-    text = f'{callback}({{"rows":[' if callback else '{"rows":['
-    try:
-        async for batch in execution.batches():
-            encode = row_encoder(execution.columns, run.parameters.skipfields, _ENCODERS)
-            text += "," if count else ""
-            text += ",".join(map(encode, batch))
-            count += len(batch)
-            if len(text) >= CHUNK_CHARACTERS:
-                yield text.encode()
-                text = ""
-    except ApiError as error:
-        if not count:
-            raise
-        failure = error
-    text += _tail(run, execution, count, failure)
-    yield f"{text})".encode() if callback else text.encode()
+    before, after = run.parameters.jsonp_frame
+    rows = RowStream(
+        execution,
+        before + '{"rows":[',
+        lambda: row_encoder(execution.columns, run.parameters.skipfields, _ENCODERS),
+    )
+    async for piece in rows.pieces():
+        yield piece
+    yield (rows.rest + _tail(run, execution, rows) + after).encode()
 
 
-def row_encoder(columns: list[Column], skipped: Iterable[str], table: dict[int, Encoder]) -> RowEncoder:
-    """Make the function that writes one row as an object.
-
-    Args:
-        columns: Columns of the rows; of several with one name the last is written.
-        skipped: Names to leave out.
-        table: Encoders by type OID.
-    """
-    index_of = {column.name: index for index, column in enumerate(columns)}
-    members = [
-        (index_of[name], javascript.quote(name) + ":", table.get(columns[index_of[name]].oid, encode_text))
-        for name in javascript.key_order(column.name for column in columns)
-        if name not in skipped
-    ]
-
-    def encode(row: PGresult) -> str:
-        values = ((name, encoder, row.get_value(0, index)) for index, name, encoder in members)
-        return (
-            "{"
-            + ",".join([name + ("null" if value is None else encoder(value)) for name, encoder, value in values])
-            + "}"
-        )
-
-    return encode
-
-
-def _tail(run: Run, execution: Execution, count: int, failure: ApiError | None) -> str:
+def _tail(run: Run, execution: Execution, rows: RowStream) -> str:
     descriptions = {column.name: describe(column, run.type_names) for column in execution.columns}
     fields = {name: value for name, value in descriptions.items() if name not in run.parameters.skipfields}
     parts = {
         "time": run.elapsed_s(),
         "fields": fields,
-        "total_rows": execution.row_count or count,
-        **({"error": [failure.message]} if failure else {}),
+        "total_rows": execution.row_count or rows.count,
+        **({"error": [rows.failure.message]} if rows.failure else {}),
         **_notices_by_severity(execution.notices),
     }
     return "]," + javascript.stringify(parts)[1:]

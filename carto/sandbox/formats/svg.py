@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator
 
-from carto.sandbox.formats.base import CHUNK_CHARACTERS, Run
+from carto.sandbox.formats.base import Run
+from carto.sandbox.formats.rows import CHUNK_CHARACTERS
 from carto.sandbox.javascript import number
 
 WIDTH = 1024.0

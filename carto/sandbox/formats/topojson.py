@@ -6,16 +6,10 @@ import json
 from collections.abc import AsyncIterator
 from typing import Any
 
-from psycopg.pq.abc import PGresult
-
 from carto.sandbox import javascript
 from carto.sandbox.formats.base import Run
-from carto.sandbox.formats.geojson import GEOMETRY, MERCATOR_GEOMETRY, features_sql
-from carto.sandbox.formats.json import row_encoder
+from carto.sandbox.formats.geojson import GEOMETRY, features_sql, geometry_index, properties_encoder
 from carto.sandbox.formats.topology import Grid, Path, Position, Topology, is_clockwise
-from carto.sandbox.node_types import Column, encoders
-
-_ENCODERS = encoders(javascript.as_null)
 
 
 async def produce(run: Run) -> AsyncIterator[bytes]:
@@ -23,17 +17,11 @@ async def produce(run: Run) -> AsyncIterator[bytes]:
     execution = run.execute(f"{features_sql(run)} where {GEOMETRY} is not null")
     features: list[tuple[dict[str, Any], str]] = []
     async for batch in execution.batches():
-        encode = row_encoder(execution.columns, {GEOMETRY, MERCATOR_GEOMETRY, *run.parameters.skipfields}, _ENCODERS)
-        features += [(_geometry(execution.columns, row), encode(row)) for row in batch]
-    text = _document(features)
-    callback = run.parameters.callback
-    yield f"{callback}({text})".encode() if callback else text.encode()
-
-
-def _geometry(columns: list[Column], row: PGresult) -> dict[str, Any]:
-    index = max(i for i, column in enumerate(columns) if column.name == GEOMETRY)
-    parsed: dict[str, Any] = json.loads(row.get_value(0, index) or b"null")
-    return parsed
+        geometry = geometry_index(execution)
+        encode = properties_encoder(run, execution)
+        features += [(json.loads(row.get_value(0, geometry) or b"null"), encode(row)) for row in batch]
+    before, after = run.parameters.jsonp_frame
+    yield (before + _document(features) + after).encode()
 
 
 def _document(features: list[tuple[dict[str, Any], str]]) -> str:
