@@ -5,6 +5,7 @@ It differs from the SQL API's server in its paths, in its error bodies and in wh
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +22,7 @@ from carto.sandbox.state import ServerState
 
 PREFIXES = ("/user/{user}/api/", "/u/{user}/api/", "/api/")
 ENDINGS = (".json", "/", "")  # in this order, since a last parameter would take the suffix for its own
+_CALLBACK = re.compile(r"[A-Za-z_$][\w$]*", re.ASCII)
 
 
 class RailsError(Exception):
@@ -94,13 +96,29 @@ def rails_endpoint(
             call = await _call(state, request, reads_body)
             if not anonymous and reads_body and not call.is_owner:
                 raise RailsError(401)
-            return await handler(call)
+            _check_callback(call.query.get("callback"))
+            return _for_callback(await handler(call), call.query.get("callback"))
         except RailsError as error:
             return error.response()
+        except ApiError as error:  # the account's database can't be reached
+            return Response(status_code=error.status)
         except ClientDisconnect:
             return Response(status_code=CLIENT_CLOSED_REQUEST)
 
     return answer
+
+
+def _check_callback(callback: Any) -> None:
+    if callback is not None and not _CALLBACK.fullmatch(parameters.js_string(callback)):
+        raise RailsError(400, {"errors": {"callback": "Invalid callback format"}})
+
+
+def _for_callback(response: Response, callback: str | None) -> Response:
+    """Make a script of an answer in JSON that calls the function asked for with ``callback``."""
+    if not callback or not response.headers.get("content-type", "").startswith("application/json"):
+        return response
+    script = b"/**/%s(%s)" % (callback.encode(), bytes(response.body))
+    return Response(script, response.status_code, media_type="text/javascript; charset=utf-8")
 
 
 async def _call(state: ServerState, request: Request, reads_body: bool) -> RailsCall:

@@ -52,7 +52,7 @@ async def create(call: RailsCall) -> Response:
     """Make a table, empty or from a query."""
     sent = call.params
     try:
-        async with _as_owner(call) as connection:
+        async with as_owner(call) as connection:
             name = await table_names.free_name(connection, js_string(sent.get("name") or UNTITLED))
             await connection.execute(_creation(sent, name))
             await connection.execute("SELECT cartodb.CDB_CartodbfyTable('public', %s::regclass)", [_qualified(name)])
@@ -95,8 +95,8 @@ async def update(call: RailsCall) -> Response:
             await catalog.set_table_privacy(row, values["privacy"])
         await catalog.change(row["id"], values)
     if sent.get("latitude_column") and sent.get("longitude_column"):
-        with _change_errors():
-            async with _as_owner(call) as connection:
+        with change_errors():
+            async with as_owner(call) as connection:
                 columns = sent["latitude_column"], sent["longitude_column"]
                 await table_columns.georeference(connection, row["name"], *columns)
     async with open_catalog(call.state, call.account) as catalog:
@@ -125,9 +125,9 @@ async def show_column(call: RailsCall) -> Response:
 async def add_column(call: RailsCall) -> Response:
     """Add a column."""
     name = table_names.sanitized(js_string(call.params.get("name") or ""))
-    table = await _table_name(call)
-    with _change_errors():
-        async with _as_owner(call) as connection:
+    table = await table_name(call)
+    with change_errors():
+        async with as_owner(call) as connection:
             await table_columns.add(connection, table, name, js_string(call.params.get("type") or "text"))
     return await _changed_column(call, name)
 
@@ -138,8 +138,8 @@ async def change_column(call: RailsCall) -> Response:
     name = call.request.path_params["column"]
     _refuse_reserved(name)
     new_name = table_names.sanitized(js_string(call.params.get("new_name") or name))
-    with _change_errors():
-        async with _as_owner(call) as connection:
+    with change_errors():
+        async with as_owner(call) as connection:
             if call.params.get("type"):
                 await table_columns.change_type(connection, table, name, js_string(call.params["type"]))
             if new_name != name:
@@ -152,8 +152,8 @@ async def drop_column(call: RailsCall) -> Response:
     table, _ = await _found_column(call)
     name = call.request.path_params["column"]
     _refuse_reserved(name)
-    with _change_errors():
-        async with _as_owner(call) as connection:
+    with change_errors():
+        async with as_owner(call) as connection:
             await table_columns.drop(connection, table, name)
     return Response(status_code=204)
 
@@ -180,7 +180,12 @@ async def _found_column(call: RailsCall) -> tuple[str, str]:
     return row["name"], kind
 
 
-async def _table_name(call: RailsCall) -> str:
+async def table_name(call: RailsCall) -> str:
+    """Return the name of the table that the path names.
+
+    Raises:
+        RailsError: 404, there is none.
+    """
     async with open_catalog(call.state, call.account) as catalog:
         return str((await _found(call, catalog))["name"])
 
@@ -227,7 +232,7 @@ async def _form(call: RailsCall, catalog: Catalog, row: Row) -> Json:
 
 
 @asynccontextmanager
-async def _as_owner(call: RailsCall) -> AsyncIterator[psycopg.AsyncConnection]:
+async def as_owner(call: RailsCall) -> AsyncIterator[psycopg.AsyncConnection]:
     """Lend a connection of the account's owner, in a transaction: what a table brings along runs with its rights."""
     conninfo = call.account.conninfo(call.account.master_key, call.state.cluster_conninfo)
     async with call.state.pool.connection(conninfo) as connection, connection.transaction():
@@ -235,7 +240,7 @@ async def _as_owner(call: RailsCall) -> AsyncIterator[psycopg.AsyncConnection]:
 
 
 @contextmanager
-def _change_errors() -> Iterator[None]:
+def change_errors() -> Iterator[None]:
     """Answer with what PostgreSQL has against a change."""
     try:
         yield

@@ -17,6 +17,7 @@ from starlette.routing import Route
 
 from carto.sandbox import map_layers, table_names
 from carto.sandbox.endpoint import Endpoint
+from carto.sandbox.errors import ApiError
 from carto.sandbox.parameters import js_string, parse_int
 from carto.sandbox.rails_endpoint import RailsCall, RailsError, proven_key, rails_endpoint, rails_routes
 from carto.sandbox.rails_json import plain_utc, rails_json
@@ -61,18 +62,22 @@ def _listing(state: ServerState) -> Endpoint:
 
 async def list_visualizations(call: RailsCall) -> Response:
     """Answer with a page of the visualizations that were searched for."""
-    params = call.params
-    search = search_of(params, is_owner=call.is_owner)
-    pieces = Pieces.asked_for(params, by_default=True)
-    async with open_catalog(call.state, call.account) as catalog:
-        rows = await search.page_of(catalog)
-        presenter = await Presenter.of(call, catalog, rows)
-        shown = [presenter.visualization(row, pieces) for row in rows]
-        await _add_dependents(call, catalog, presenter, rows, shown)
-        envelope = {"visualizations": shown, "total_entries": await search.count(catalog)}
-        if call.is_owner:
-            envelope |= await _totals(search, catalog, params)
-    return rails_json(envelope)
+    search = search_of(call.params, is_owner=call.is_owner)
+    try:
+        async with open_catalog(call.state, call.account) as catalog:
+            return rails_json(await _page(call, catalog, search))
+    except ApiError as error:
+        raise RailsError(500, {"error": error.message}) from error
+
+
+async def _page(call: RailsCall, catalog: Catalog, search: Search) -> Json:
+    pieces = Pieces.asked_for(call.params, by_default=True)
+    rows = await search.page_of(catalog)
+    presenter = await Presenter.of(call, catalog, rows)
+    shown = [presenter.visualization(row, pieces) for row in rows]
+    await _add_dependents(call, catalog, presenter, rows, shown)
+    envelope = {"visualizations": shown, "total_entries": await search.count(catalog)}
+    return {**envelope, **await _totals(search, catalog, call.params)} if call.is_owner else envelope
 
 
 async def _totals(search: Search, catalog: Catalog, params: Mapping[str, Any]) -> Json:

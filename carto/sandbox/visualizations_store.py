@@ -15,6 +15,7 @@ from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
 from carto.sandbox.accounts import PUBLIC_ROLE, Account
+from carto.sandbox.errors import ApiError
 from carto.sandbox.state import ServerState
 
 SCRIPT = Path(__file__).with_name("catalog.sql")
@@ -72,10 +73,13 @@ async def open_catalog(state: ServerState, account: Account) -> AsyncIterator[Ca
     """Lend an account's catalog for one transaction, brought up to what SQL did to the tables.
 
     Raises:
-        ApiError: 500, the database can't be reached.
+        ApiError: 500, the database can't be reached, or is one that was not made by the sandbox.
     """
     async with state.pool.connection(admin_conninfo(state, account)) as connection, connection.transaction():
-        await connection.execute("SELECT carto_sandbox.follow_tables()")
+        try:
+            await connection.execute("SELECT carto_sandbox.follow_tables()")
+        except (psycopg.errors.UndefinedFunction, psycopg.errors.InvalidSchemaName) as error:
+            raise ApiError(500, "this database was not made by the sandbox: it keeps no datasets") from error
         yield Catalog(connection)
 
 

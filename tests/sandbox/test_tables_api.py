@@ -145,3 +145,22 @@ def test_refused_columns(account: RailsClient) -> None:
         reserved = account.call(method, f"{path}/the_geom", json={"type": "string"})
         assert reserved.status_code == 400
         assert "the_geom is reserved" in reserved.json()["errors"][0]
+
+
+def test_records(account: RailsClient) -> None:
+    name = account.new_table("x int, label text, extra jsonb")
+    path = f"v1/tables/{name}/records"
+    point = '{"type":"Point","coordinates":[2,41]}'
+    made = account.json("POST", path, json={"x": 5, "label": 7, "extra": {"a": [1]}, "the_geom": point})
+    assert made == {"cartodb_id": 3, "x": 5, "label": "7", "extra": {"a": [1]}, "the_geom": point}
+    assert account.json("GET", f"{path}/3") == made
+    assert account.json("PUT", f"{path}/3", json={"x": None, "label": "new"}) == {**made, "x": None, "label": "new"}
+    assert account.json("POST", path, json={})["cartodb_id"] == 4
+    dropped = account.call("DELETE", f"{path}/3")
+    assert (dropped.status_code, dropped.content) == (204, b"")
+    missing = account.call("GET", f"{path}/3")
+    assert (missing.status_code, missing.json()) == (404, {"errors": ["Row doesn't exist"]})
+    refused = account.call("PUT", f"{path}/4", json={"x": "many"})
+    assert refused.status_code == 400
+    assert "invalid input syntax" in refused.json()["errors"][0]
+    assert account.call("GET", f"{path}/4", None).content == b""

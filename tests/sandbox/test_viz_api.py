@@ -19,6 +19,8 @@ ACCOUNTS = [
     {"name": name, "keys": [{"type": "master", "token": name}, {"type": "regular", "name": "r", "token": f"{name}_r"}]}
     for name in ("alice", "bob")
 ]
+LOST_DATABASE = "postgresql://127.0.0.1:9/nowhere"
+LOST = {"name": "lost", "database_url": LOST_DATABASE, "keys": [{"type": "master", "token": "lost"}]}
 
 PRIVATE_KEYS = words(
     "id name display_name map_id active_layer_id type tags description privacy created_at updated_at locked source "
@@ -43,7 +45,7 @@ PUBLIC_USER_KEYS = words(
 
 @pytest.fixture(scope="module")
 def alice() -> Iterator[RailsClient]:
-    with Sandbox(accounts=ACCOUNTS) as running:
+    with Sandbox(accounts=[*ACCOUNTS, LOST]) as running:
         yield RailsClient(running.base_url, "alice")
 
 
@@ -245,6 +247,21 @@ def test_the_list_of_nobody(alice: RailsClient) -> None:
     nobody = RailsClient(alice.base_url.replace("alice", "nobody"), "alice")
     assert refusal(nobody, "GET", "v1/viz") == (400, {"error": "Wrong 'username' parameter value."})
     assert refusal(nobody, "GET", "v1/viz/x") == (404, None)
+
+
+def test_an_account_whose_database_is_away(alice: RailsClient) -> None:
+    lost = RailsClient(alice.base_url.replace("alice", "lost"), "lost")
+    assert refusal(lost, "GET", "v1/viz") == (500, {"error": "cannot connect to the database"})
+    assert refusal(lost, "GET", "v1/viz/x") == refusal(lost, "GET", "v1/tables/x") == (500, None)
+
+
+def test_answers_as_scripts(alice: RailsClient) -> None:
+    response = alice.call("GET", "v1/viz", params={"type": "slide", "callback": "show_$1"})
+    assert response.headers["Content-Type"] == "text/javascript; charset=utf-8"
+    assert response.text.startswith('/**/show_$1({"visualizations":[]')
+    assert refusal(alice, "GET", "v1/viz", params={"callback": "alert(1)"}) == (
+        400, {"errors": {"callback": "Invalid callback format"}},
+    )  # fmt: skip
 
 
 def test_computed_orders_stand_alone(alice: RailsClient) -> None:
