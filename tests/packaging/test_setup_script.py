@@ -29,6 +29,7 @@ echo "apt-get $*" >>"$HOME/log"
 grep -qs 'create_main_cluster = false' "$HOME"/etc/postgresql-common/createcluster.d/*.conf || exit 8
 [ ! -e "$HOME/apt-fails" ] || exit 100
 [ "$1" = update ] || for argument; do touch "$HOME/$argument"; done
+[ ! -e "$HOME/chromium-driver" ] || cp "$0" "${0%/*}/chromedriver"
 """
 
 # The way to root: only that the files of the real /etc are left alone.
@@ -72,6 +73,10 @@ class Machine:
         for name in names:
             (self.home / name).touch()
 
+    def has_everything(self) -> None:
+        self.has("python3-venv", "postgresql-postgis")
+        self.add("chromedriver", "")
+
     def run(self, extras: str = "test") -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [str(self.project / ".ci" / "setup"), extras],
@@ -98,13 +103,13 @@ FOR_TESTS = f"{PIP_INSTALL} --editable .[test]"
 
 
 def test_where_nothing_is_missing_only_the_environment_is_made(machine: Machine) -> None:
-    machine.has("python3-venv", "postgresql-postgis")
+    machine.has_everything()
     assert machine.run().returncode == 0
     assert machine.log() == [NEW_PIP, FOR_TESTS]
 
 
 def test_a_second_run_does_nothing(machine: Machine) -> None:
-    machine.has("python3-venv", "postgresql-postgis")
+    machine.has_everything()
     machine.run()
     done_at_first = machine.log()
     again = machine.run()
@@ -113,14 +118,14 @@ def test_a_second_run_does_nothing(machine: Machine) -> None:
 
 
 def test_the_extra_for_tests_is_enough_for_the_demo_but_not_the_other_way_round(machine: Machine) -> None:
-    machine.has("python3-venv", "postgresql-postgis")
+    machine.has_everything()
     for extras in ("sandbox,progress", "test", "sandbox,progress"):
         machine.run(extras)
     assert machine.log() == [NEW_PIP, f"{PIP_INSTALL} --editable .[sandbox,progress]", FOR_TESTS]
 
 
 def test_a_changed_pyproject_is_installed_again(machine: Machine) -> None:
-    machine.has("python3-venv", "postgresql-postgis")
+    machine.has_everything()
     machine.run()
     with (machine.project / "pyproject.toml").open("a") as file:
         file.write("# changed\n")
@@ -129,7 +134,7 @@ def test_a_changed_pyproject_is_installed_again(machine: Machine) -> None:
 
 
 def test_a_failed_installation_is_tried_again(machine: Machine) -> None:
-    machine.has("python3-venv", "postgresql-postgis")
+    machine.has_everything()
     machine.add("python3", PYTHON.replace('>>"$HOME/log"', '>>"$HOME/log"; [ -e "$HOME/network" ]'))
     assert machine.run().returncode != 0
     machine.has("network")
@@ -144,7 +149,7 @@ def test_root_installs_what_is_missing(machine: Machine) -> None:
     assert machine.log() == [
         "as root: DEBIAN_FRONTEND=noninteractive",
         "apt-get update -qq",
-        f"{INSTALL} python3-venv postgresql-postgis -qq",
+        f"{INSTALL} python3-venv postgresql-postgis chromium-driver -qq",
         NEW_PIP,
         FOR_TESTS,
     ]
@@ -154,7 +159,15 @@ def test_others_install_through_sudo_where_it_asks_for_no_password(machine: Mach
     machine.has("python3-venv")
     assert machine.run().returncode == 0
     assert machine.log()[:1] == ["as sudo: DEBIAN_FRONTEND=noninteractive"]
-    assert f"{INSTALL} postgresql-postgis -qq" in machine.log()
+    assert f"{INSTALL} postgresql-postgis chromium-driver -qq" in machine.log()
+
+
+def test_only_the_tests_need_a_browser(machine: Machine) -> None:
+    machine.has("python3-venv", "postgresql-postgis")
+    assert machine.run("sandbox,progress").returncode == 0
+    assert not any("chromium" in line for line in machine.log())
+    assert machine.run("test").returncode == 0
+    assert f"{INSTALL} chromium-driver -qq" in machine.log()
 
 
 def test_the_setting_against_a_default_cluster_goes_away_again(machine: Machine) -> None:
@@ -187,7 +200,7 @@ def test_who_may_not_install_is_told_the_command(machine: Machine, without_sudo:
     machine.has("sudo-asks")
     done = machine.run()
     assert done.returncode != 0
-    assert f"apt-get update && {INSTALL} python3-venv postgresql-postgis" in done.stderr
+    assert f"apt-get update && {INSTALL} python3-venv postgresql-postgis chromium-driver" in done.stderr
     assert machine.log() == []
     assert not (machine.project / ".venv").exists()
 
