@@ -109,7 +109,8 @@ class Session:
 
     def _check_remote_host(self) -> None:
         host = self._source["conninfo"]["host"]
-        if not self._limits["remote_hosts"] and not fetching.is_loopback(host):
+        is_local = host.startswith("/") or fetching.is_loopback(host)  # with a slash it is a Unix socket's directory
+        if not self._limits["remote_hosts"] and not is_local:
             raise ImportFailed(1102, f"{host} is another machine, which remote_hosts has to allow")
 
     async def _publish(self, connection: psycopg.AsyncConnection, raw: str, wanted: str, source_name: str) -> None:
