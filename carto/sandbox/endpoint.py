@@ -147,10 +147,21 @@ def error_response(error: ApiError, headers: dict[str, str], query: dict[str, An
     callback = query.get("callback")
     if not callback:
         return json_response(error.body(), error.status, headers)
+    return jsonp_response(error.body(), callback, headers)
+
+
+def jsonp_response(content: Any, callback: Any, headers: dict[str, str]) -> Response:
+    """Answer with a script that calls a function, as Express does.
+
+    Args:
+        content: What the function is called with.
+        callback: Name of the function, as it was sent.
+        headers: Headers of the answer.
+    """
     function = "".join(c for c in parameters.js_string(callback) if c.isalnum() or c in "[]$_.")
-    text = json_text(error.body()).replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+    text = json_text(content).replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
     script = f"/**/ typeof {function} === 'function' && {function}({text});"
-    headers["X-Content-Type-Options"] = "nosniff"
+    headers = {**headers, "X-Content-Type-Options": "nosniff"}
     return Response(script.encode(), 200, headers, "text/javascript; charset=utf-8")
 
 

@@ -96,13 +96,22 @@ async def body_parameters(request: Request) -> dict[str, Any]:
 def _json_parameters(text: str) -> dict[str, Any]:
     if not text:
         return {}
-    try:
-        parsed = json.loads(text, parse_constant=_refuse_constant)
-    except ValueError as error:
-        raise ApiError(400, _javascript_message(text, error)) from error
+    parsed = parse_json(text)
     if isinstance(parsed, list):
         return {str(index): item for index, item in enumerate(parsed)}
     return parsed if isinstance(parsed, dict) else {}
+
+
+def parse_json(text: str) -> Any:
+    """Parse JSON as JSON.parse does.
+
+    Raises:
+        ApiError: 400, it is none; the message is JavaScript's.
+    """
+    try:
+        return json.loads(text, parse_constant=_refuse_constant)
+    except ValueError as error:
+        raise ApiError(400, _javascript_message(text, error)) from error
 
 
 def _refuse_constant(name: str) -> None:

@@ -54,13 +54,13 @@ async def cache_headers(pool: Pool, conninfo: str, database: str, sql: str, cach
         sql: The query.
         cache_policy: "persist" for an answer that never gets stale.
     """
-    tables = None if may_write(sql) else await _tables_read(pool, conninfo, sql)
+    tables = None if may_write(sql) else await tables_read(pool, conninfo, sql)
     headers = {"Cache-Control": _cache_control(sql, tables, cache_policy)}
     noted = [table for table in tables or () if table.updated_at is not None]
     if noted:
         names = [f"{table.schema}.{table.name}" for table in noted]
         headers["X-Cache-Channel"] = f"{database}:{','.join(names)}"
-        headers["Surrogate-Key"] = " ".join(_surrogate_key(f"{database}:{name}") for name in names)
+        headers["Surrogate-Key"] = " ".join(surrogate_key(f"{database}:{name}") for name in names)
     dates = [table.updated_at for table in noted if table.updated_at]
     modified = max(dates) if dates and len(dates) == len(tables or ()) else datetime.now(timezone.utc)
     headers["Last-Modified"] = format_datetime(modified.astimezone(timezone.utc), usegmt=True)
@@ -72,8 +72,14 @@ def may_write(sql: str) -> bool:
     return _MAY_WRITE.search(sql) is not None
 
 
-async def _tables_read(pool: Pool, conninfo: str, sql: str) -> list[ReadTable] | None:
-    """Ask PostgreSQL's planner; None when the query can't be planned."""
+async def tables_read(pool: Pool, conninfo: str, sql: str) -> list[ReadTable] | None:
+    """Ask PostgreSQL's planner which tables a query reads; None when the query can't be planned.
+
+    Args:
+        pool: Connections.
+        conninfo: Connection string of the account's owner, who may look at all of its tables.
+        sql: The query.
+    """
     if not sql:
         return None
     try:
@@ -92,10 +98,16 @@ def _cache_control(sql: str, tables: list[ReadTable] | None, cache_policy: str) 
     elif tables is not None and all(table.updated_at for table in tables):
         seconds = ONE_YEAR_S
     else:
-        seconds = max(MIN_TTL_S, FALLBACK_TTL_S - int(time.time()) % FALLBACK_TTL_S)
+        seconds = fallback_ttl_s()
     return f"no-cache,max-age={seconds},must-revalidate,public"
 
 
-def _surrogate_key(name: str) -> str:
+def fallback_ttl_s() -> int:
+    """Return the seconds until caches ask again for what depends on tables whose changes nobody notes."""
+    return max(MIN_TTL_S, FALLBACK_TTL_S - int(time.time()) % FALLBACK_TTL_S)
+
+
+def surrogate_key(name: str) -> str:
+    """Return the short form of a table's name by which caches forget what depends on it."""
     digest = base64.b64encode(hashlib.sha256(name.encode()).digest()).decode()
     return f"t:{digest[:6]}"

@@ -21,7 +21,10 @@ from carto.sandbox import (
     exports_api,
     faults,
     imports_api,
+    maps_api,
+    maps_endpoint,
     moving_clock,
+    named_maps_api,
     permissions_api,
     records_api,
     sql_api,
@@ -35,6 +38,7 @@ from carto.sandbox.batch_queue import BatchQueue
 from carto.sandbox.exports_api import Exporter
 from carto.sandbox.fault_middleware import FaultMiddleware
 from carto.sandbox.import_queue import ImportQueue
+from carto.sandbox.maps_services import MapsServices
 from carto.sandbox.moving_clock import MovingClock
 from carto.sandbox.state import ServerOptions, ServerState
 from carto.sandbox.synchronizer import Synchronizer
@@ -62,7 +66,8 @@ def create_app(options: ServerOptions) -> Starlette:
     exporter = Exporter(state)
     clock = MovingClock()
     synchronizer = Synchronizer(state, clock, imports)
-    services = (queue, imports, synchronizer, exporter)
+    maps = MapsServices(state, clock)
+    services = (queue, imports, synchronizer, exporter, maps)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
@@ -90,6 +95,9 @@ def create_app(options: ServerOptions) -> Starlette:
         *users_api.routes(state),
         *synchronizations_api.routes(state, synchronizer, imports, clock),
         *exports_api.routes(state, exporter),
+        *named_maps_api.routes(maps),
+        *maps_api.routes(maps),
+        *maps_endpoint.not_found_routes(),
     ]
     app = Starlette(
         routes=routes,
@@ -130,7 +138,7 @@ class Express:
                 MutableHeaders(scope=message).update(CROSS_ORIGIN_HEADERS)
             await send(message)
 
-        if scope["type"] == "http" and scope["method"] == "OPTIONS":
+        if scope["type"] == "http" and scope["method"] == "OPTIONS" and not maps_endpoint.is_map_path(scope["path"]):
             await Response()(scope, receive, send_with_headers)
         elif scope["type"] == "http" and not _is_decodable(scope["raw_path"]):
             await _html_page("Bad Request", 400)(scope, receive, send_with_headers)

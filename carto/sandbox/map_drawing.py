@@ -1,0 +1,134 @@
+"""Drawing a map's layers: what the renderer needs for each, and its errors in the words of the Maps API."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from carto.sandbox.cartocss import CartoCssError, StyleSheet, parse_cartocss
+from carto.sandbox.cartocss_cascade import TooManyRulesError
+from carto.sandbox.css_colors import color_of_option
+from carto.sandbox.map_sql import Database
+from carto.sandbox.map_view import MAX_ZOOM, View
+from carto.sandbox.mapconfig import Layer
+from carto.sandbox.mapnik_style import DEFAULT_BUFFER_PX, MapnikLayer, map_xml
+from carto.sandbox.maps_errors import MapsError, refused, render_timeout
+from carto.sandbox.maps_services import MapsServices
+from carto.sandbox.remote_images import RemoteImageError
+from carto.sandbox.rendering import (
+    ImageFormat,
+    MapPicture,
+    Picture,
+    PlainPicture,
+    RendererMissingError,
+    RenderError,
+    RenderTimeoutError,
+    TilePicture,
+)
+
+DEEPEST_TILE = View.of_tile(MAX_ZOOM, 0, 0)
+DEFAULT_SUBDOMAINS = ("a", "b", "c")
+
+LayerInDatabase = tuple[Layer, Database]
+
+
+async def image(
+    maps: MapsServices,
+    layers: Sequence[LayerInDatabase],
+    view: View,
+    image_format: ImageFormat = "png",
+    buffer_px: int = DEFAULT_BUFFER_PX,
+) -> bytes:
+    """Draw layers over each other.
+
+    Args:
+        maps: Has the renderer.
+        layers: Layers, the first one lowest, each with the database it is read from.
+        view: What to show.
+        image_format: png or jpg.
+        buffer_px: How far around it features are looked for, in pixels.
+
+    Raises:
+        MapsError: A layer can't be drawn or takes too long.
+    """
+    drawn = [(layer, database) for layer, database in layers if layer.is_drawn_at(view.zoom)]
+    if view.zoom > MAX_ZOOM:
+        drawn, view = [], DEEPEST_TILE
+    try:
+        pictures = [await _picture(maps, layer, database, buffer_px) for layer, database in drawn]
+        return await maps.renderer.draw(pictures or [PlainPicture()], view, image_format)
+    except RenderTimeoutError as error:
+        raise render_timeout() from error
+    except RendererMissingError as error:
+        raise refused(str(error), status=501) from error
+    except (CartoCssError, TooManyRulesError, RenderError) as error:
+        raise refused(str(error)) from error
+
+
+async def check(maps: MapsServices, layer: Layer, database: Database) -> None:
+    """Draw a layer once, where there is hardly anything to draw.
+
+    Raises:
+        MapsError: Its style or query is wrong.
+    """
+    try:
+        await image(maps, [(layer, database)], DEEPEST_TILE)
+    except MapsError as error:
+        raise _of_layer(error, layer) from error
+
+
+def _of_layer(error: MapsError, layer: Layer) -> MapsError:
+    (problem,) = error.problems
+    if problem.type == "limit":
+        return render_timeout(layer=layer.context)
+    context: dict[str, Any] = {"subtype": "query"} if "Postgis Plugin" in problem.message else {}
+    return layer.refused(problem.message, status=error.status, **context)
+
+
+async def _picture(maps: MapsServices, layer: Layer, database: Database, buffer_px: int) -> Picture:
+    if layer.type == "plain":
+        return _plain(layer)
+    if layer.type == "http":
+        return _tiles(layer)
+    sheet = _sheet(layer)
+    drawn = MapnikLayer(
+        layer.id, layer.sql, sheet, database.conninfo, geometry_column=layer.geometry_column, srid=layer.srid
+    )
+    return MapPicture(map_xml([drawn], buffer_px, await _files(maps, sheet)))
+
+
+def _sheet(layer: Layer) -> StyleSheet:
+    try:
+        return parse_cartocss(layer.cartocss or "")
+    except CartoCssError as error:
+        raise refused(error.text("style0")) from error
+
+
+async def _files(maps: MapsServices, sheet: StyleSheet) -> dict[str, Path]:
+    urls = sorted(sheet.urls)
+    try:
+        return dict(zip(urls, await asyncio.gather(*(maps.images.file(url, "style0") for url in urls)), strict=True))
+    except RemoteImageError as error:
+        raise refused(str(error)) from error
+
+
+def _plain(layer: Layer) -> PlainPicture:
+    color, image_url = layer.options.get("color"), layer.options.get("imageUrl")
+    if color is None and not image_url:
+        raise refused("Plain layer: at least one of the options, `color` or `imageUrl`, must be provided.")
+    if image_url:
+        return PlainPicture(image_url=str(image_url))
+    try:
+        return PlainPicture(color_of_option(color or ""))
+    except ValueError as error:
+        raise refused(str(error)) from error
+
+
+def _tiles(layer: Layer) -> TilePicture:
+    template, subdomains = layer.options.get("urlTemplate"), layer.options.get("subdomains")
+    if not isinstance(template, str):
+        raise refused("Missing mandatory \"urlTemplate\" option")
+    named = [str(name) for name in subdomains] if isinstance(subdomains, (list, str)) else list(DEFAULT_SUBDOMAINS)
+    return TilePicture(template, named, bool(layer.options.get("tms")))
