@@ -15,7 +15,7 @@ JOBS ?= 3
 help: ## List these commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
 
-demo: ## Start a local CARTO and run two of the examples against it
+demo: ## Start a local CARTO and run the examples against it
 	@.ci/setup sandbox,progress
 	@.venv/bin/python .ci/demo.py
 

@@ -1,4 +1,4 @@
-"""Run two of the examples against a sandbox of its own, as a newcomer would in two terminals."""
+"""Run the examples against a sandbox of its own, as a newcomer would in two terminals."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from carto.sandbox import Sandbox
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
-SCRIPTS = ("quickstart.py", "datasets.py")
+SCRIPTS = ("quickstart.py", "datasets.py", "maps.py")
 
 
 def main() -> int:

@@ -162,11 +162,12 @@ def test_the_shipped_data_are_whole() -> None:
     assert "?" not in CITIES.read_text(encoding="utf-8")
 
 
-def test_the_demo_brings_its_own_account() -> None:
+def test_the_demo_brings_its_own_account(tmp_path: Path) -> None:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("CARTO_API")}
     done = subprocess.run(
         [sys.executable, str(EXAMPLES.parent / ".ci" / "demo.py")],
         env=environment,
+        cwd=tmp_path,
         capture_output=True,
         text=True,
         check=False,
@@ -174,6 +175,8 @@ def test_the_demo_brings_its_own_account() -> None:
     assert done.returncode == 0, done.stderr
     assert len(_steps(done.stdout)) == 5
     assert "populated_places was PRIVATE and is PUBLIC" in done.stdout
+    assert done.stdout.endswith(f"The map of populated_places.csv is in {tmp_path / 'populated_places.png'}\n")
+    assert (tmp_path / "populated_places.png").stat().st_size > 10_000
     url = re.findall(r"^export CARTO_API_URL=(.*)$", done.stdout, re.MULTILINE)[0]
     with pytest.raises(requests.ConnectionError):
         requests.get(url, timeout=5)
