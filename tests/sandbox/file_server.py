@@ -29,8 +29,7 @@ class FileServer:
 
         def answer(request: BaseHTTPRequestHandler) -> None:
             request.send_response(status)
-            request.send_header("Content-Length", str(len(content)))
-            for name, value in headers.items():
+            for name, value in {"Content_Length": str(len(content)), **headers}.items():
                 request.send_header(name.replace("_", "-"), value)
             request.end_headers()
             request.wfile.write(content)

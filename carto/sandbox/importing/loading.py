@@ -19,6 +19,13 @@ from carto.sandbox.importing.layers import TABULAR, Layer
 
 CONNECT_TIMEOUT_S = 10
 _KINDS = "SELECT DISTINCT GeometryType(ST_Force2D(the_geom)) FROM {} WHERE the_geom IS NOT NULL"
+_TOLD_BY = (  # errors of PostGIS and of the quota, all of the same class
+    ("Quota exceeded", 8001),
+    ("SRID", 3008),
+    ("spatial_ref_sys", 3008),
+    ("could not parse proj", 3008),
+    ("transform", 2014),
+)
 _DECIMAL_COMMA = r"^\s*[-+]?\d+(,\d+)?\s*$"
 
 
@@ -38,12 +45,7 @@ def loading_errors(code: int) -> Iterator[None]:
     except errors.DependentObjectsStillExist as error:
         raise ImportFailed(2013, str(error)) from error
     except psycopg.Error as error:
-        text = str(error)
-        if "SRID" in text or "spatial_ref_sys" in text or "could not parse proj" in text:
-            code = 3008
-        elif "transform" in text or "Quota exceeded" in text:
-            code = 8001 if "Quota" in text else 2014
-        raise ImportFailed(code, text) from error
+        raise ImportFailed(next((told for mark, told in _TOLD_BY if mark in str(error)), code), str(error)) from error
 
 
 def new_raw_name() -> str:
