@@ -7,6 +7,7 @@ import logging
 import re
 import secrets
 import shutil
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -111,46 +112,55 @@ def routes(state: ServerState, exporter: Exporter) -> list[Route]:
         state: What all endpoints share.
         exporter: Writes the files.
     """
-
-    async def create(call: RailsCall) -> Response:
-        wanted = js_string(call.params.get("visualization_id", ""))
-        _check_uuid("visualization_id", wanted)
-        async with open_catalog(state, call.account) as catalog:
-            visualization = await _exportable(call, catalog, wanted)
-            datasets = await _chosen(catalog, visualization, js_string(call.params.get("user_tables_ids") or ""))
-            tables = {each["name"]: list(await table_columns.columns(catalog, each)) for each in datasets}
-            definition = await carto_file.definition_of(catalog, call.account, visualization)
-            user_id = call.account.user_id if call.is_owner else None
-            export_id = await catalog.insert(
-                "visualization_exports", {"visualization_id": visualization["id"], "user_id": user_id}
-            )
-            row = await _row(catalog, str(export_id))
-        exporter.begin(call.account, export_id, definition, tables)
-        return rails_json(_form(call, row), 201)
-
-    async def show(call: RailsCall) -> Response:
-        return rails_json(_form(call, await _found(call)))
-
-    async def download(call: RailsCall) -> Response:
-        row = await _found(call)
-        if row["file"] is None:
-            raise _error(404, f"Visualization export not found: {row['id']}")
-        return _file(exporter.directory / row["file"])
-
-    async def uploaded(request: Request) -> Response:
-        """Answer with a file to whoever knows its name, as object storage does."""
-        token, name = request.path_params["token"], request.path_params["name"]
-        file = exporter.directory / token / name
-        is_ours = _TOKEN.fullmatch(token) and file.suffix == carto_file.SUFFIX
-        return _file(file) if is_ours and file.is_file() else Response(status_code=404)
-
     one = "v3/visualization_exports/{id}"
+    creating = rails_endpoint(state, partial(create, exporter), anonymous=True)
+    downloading = rails_endpoint(state, partial(download, exporter), anonymous=True)
+    uploaded = partial(uploaded_file, exporter.directory)
     return [
-        *rails_routes("v3/visualization_exports", rails_endpoint(state, create, anonymous=True), ["POST"]),
-        *rails_routes(f"{one}/download", rails_endpoint(state, download, anonymous=True), ["GET"]),
+        *rails_routes("v3/visualization_exports", creating, ["POST"]),
+        *rails_routes(f"{one}/download", downloading, ["GET"]),
         *rails_routes(one, rails_endpoint(state, show, anonymous=True), ["GET"]),
         *(Route(prefix + UPLOADS + "/{token}/{name}", uploaded) for prefix in ("", "/user/{user}", "/u/{user}")),
     ]
+
+
+async def create(exporter: Exporter, call: RailsCall) -> Response:
+    """Begin to export a map."""
+    wanted = js_string(call.params.get("visualization_id", ""))
+    _check_uuid("visualization_id", wanted)
+    async with open_catalog(call.state, call.account) as catalog:
+        visualization = await _exportable(call, catalog, wanted)
+        datasets = await _chosen(catalog, visualization, js_string(call.params.get("user_tables_ids") or ""))
+        tables = {each["name"]: list(await table_columns.columns(catalog, each)) for each in datasets}
+        definition = await carto_file.definition_of(catalog, call.account, visualization)
+        user_id = call.account.user_id if call.is_owner else None
+        export_id = await catalog.insert(
+            "visualization_exports", {"visualization_id": visualization["id"], "user_id": user_id}
+        )
+        row = await _row(catalog, str(export_id))
+    exporter.begin(call.account, export_id, definition, tables)
+    return rails_json(_form(call, row), 201)
+
+
+async def show(call: RailsCall) -> Response:
+    """Answer with the state of an export."""
+    return rails_json(_form(call, await _found(call)))
+
+
+async def download(exporter: Exporter, call: RailsCall) -> Response:
+    """Answer with the file of an export."""
+    row = await _found(call)
+    if row["file"] is None:
+        raise _error(404, f"Visualization export not found: {row['id']}")
+    return _file(exporter.directory / row["file"])
+
+
+async def uploaded_file(directory: Path, request: Request) -> Response:
+    """Answer with a file to whoever knows its name, as object storage does."""
+    token, name = request.path_params["token"], request.path_params["name"]
+    file = directory / token / name
+    is_ours = _TOKEN.fullmatch(token) and file.suffix == carto_file.SUFFIX
+    return _file(file) if is_ours and file.is_file() else Response(status_code=404)
 
 
 async def _exportable(call: RailsCall, catalog: Catalog, wanted: str) -> Row:

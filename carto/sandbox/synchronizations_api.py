@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from starlette.responses import Response
 from starlette.routing import Route
 
 from carto.sandbox import synchronizations_store as store
+from carto.sandbox.endpoint import Endpoint
 from carto.sandbox.import_jobs import Document
 from carto.sandbox.import_queue import ImportQueue, NoSlotError
 from carto.sandbox.import_request import RefusedImportError, new_import
 from carto.sandbox.moving_clock import MovingClock
-from carto.sandbox.rails_endpoint import Handler, RailsCall, RailsError, rails_endpoint, rails_routes
+from carto.sandbox.rails_endpoint import RailsCall, RailsError, rails_endpoint, rails_routes
 from carto.sandbox.rails_json import iso_offset, rails_json
 from carto.sandbox.state import ServerState
 from carto.sandbox.synchronizer import Synchronizer
@@ -40,60 +43,77 @@ def routes(
         imports: Has the slots for their first imports.
         clock: What it goes by.
     """
+    services = _Services(synchronizer, imports, clock)
 
-    async def create(call: RailsCall) -> Response:
-        sent = await _sent_object(call)
-        interval = _new_interval(sent)
-        job = _first_import(call, sent)
-        _take_slot(call)
-        try:
-            row = await synchronizer.create(call.account, {"interval": interval, **_source_columns(job)}, job)
-        except BaseException:
-            imports.give_slot_back(call.account)
-            raise
-        data_import = {"endpoint": "/api/v1/imports", "item_queue_id": job["id"]}
-        return rails_json({"data_import": data_import, **_form(call, row)}, moments=iso_offset)
-
-    async def update(call: RailsCall) -> Response:
-        sent = await _sent_object(call)
-        async with open_catalog(state, call.account) as catalog:
-            row = await _found(call, catalog)
-            values: Json = {"updated_at": clock.now()}
-            if "interval" in sent:
-                values["interval"] = _interval(sent["interval"])
-                values["run_at"] = clock.now() + timedelta(seconds=values["interval"])
-            await store.change(catalog, row["id"], values)
-            changed = await _found(call, catalog)
-        synchronizer.look_again()
-        return rails_json(_form(call, changed), moments=iso_offset)
-
-    async def run_now(call: RailsCall) -> Response:
-        async with open_catalog(state, call.account) as catalog:
-            row = await _found(call, catalog)
-        enqueued = await synchronizer.enqueue(call.account, row)
-        return rails_json({"enqueued": enqueued, "synchronization_id": row["id"]})
-
-    def _take_slot(call: RailsCall) -> None:
-        try:
-            imports.take_slot(call.account)
-        except NoSlotError as error:
-            slots = call.account.import_limits.concurrent
-            message = f"We're sorry but you're already using your allowed {slots} import slots"
-            raise RailsError(429, {"errors": message}) from error
-
-    def raw(handler: Handler) -> Callable[..., Awaitable[Response]]:
-        return rails_endpoint(state, handler, anonymous=True, reads_body=False)
+    def raw(handler: Callable[[_Services, RailsCall], Awaitable[Response]]) -> Endpoint:
+        return rails_endpoint(state, partial(handler, services), anonymous=True, reads_body=False)
 
     one = "v1/synchronizations/{id}"
     return [
         *rails_routes("v1/synchronizations", rails_endpoint(state, list_all), ["GET"]),
         *rails_routes("v1/synchronizations", raw(create), ["POST"]),
         *rails_routes(f"{one}/sync_now", rails_endpoint(state, show_state), ["GET"]),
-        *rails_routes(f"{one}/sync_now", rails_endpoint(state, run_now), ["PUT"]),
+        *rails_routes(f"{one}/sync_now", rails_endpoint(state, partial(run_now, services)), ["PUT"]),
         *rails_routes(one, rails_endpoint(state, show), ["GET"]),
         *rails_routes(one, raw(update), ["PUT"]),
         *rails_routes(one, rails_endpoint(state, delete), ["DELETE"]),
     ]
+
+
+@dataclass(frozen=True)
+class _Services:
+    synchronizer: Synchronizer
+    imports: ImportQueue
+    clock: MovingClock
+
+
+async def create(services: _Services, call: RailsCall) -> Response:
+    """Start to synchronize, beginning with an import."""
+    sent = await _sent_object(call)
+    interval = _new_interval(sent)
+    job = _first_import(call, sent)
+    _take_slot(services.imports, call)
+    try:
+        columns = {"interval": interval, **_source_columns(job)}
+        row = await services.synchronizer.create(call.account, columns, job)
+    except BaseException:
+        services.imports.give_slot_back(call.account)
+        raise
+    data_import = {"endpoint": "/api/v1/imports", "item_queue_id": job["id"]}
+    return rails_json({"data_import": data_import, **_form(call, row)}, moments=iso_offset)
+
+
+async def update(services: _Services, call: RailsCall) -> Response:
+    """Change the interval."""
+    sent = await _sent_object(call)
+    now = services.clock.now()
+    async with open_catalog(call.state, call.account) as catalog:
+        row = await _found(call, catalog)
+        values: Json = {"updated_at": now}
+        if "interval" in sent:
+            values["interval"] = _interval(sent["interval"])
+            values["run_at"] = now + timedelta(seconds=values["interval"])
+        await store.change(catalog, row["id"], values)
+        changed = await _found(call, catalog)
+    services.synchronizer.look_again()
+    return rails_json(_form(call, changed), moments=iso_offset)
+
+
+async def run_now(services: _Services, call: RailsCall) -> Response:
+    """Run a synchronization at once, if it may."""
+    async with open_catalog(call.state, call.account) as catalog:
+        row = await _found(call, catalog)
+    enqueued = await services.synchronizer.enqueue(call.account, row)
+    return rails_json({"enqueued": enqueued, "synchronization_id": row["id"]})
+
+
+def _take_slot(imports: ImportQueue, call: RailsCall) -> None:
+    try:
+        imports.take_slot(call.account)
+    except NoSlotError as error:
+        slots = call.account.import_limits.concurrent
+        message = f"We're sorry but you're already using your allowed {slots} import slots"
+        raise RailsError(429, {"errors": message}) from error
 
 
 async def list_all(call: RailsCall) -> Response:

@@ -28,10 +28,10 @@ async def all_of(catalog: Catalog) -> list[Row]:
 
 
 async def find(catalog: Catalog, wanted: str) -> Row | None:
-    """Return a synchronization, or None when there is none of that id."""
+    """Return a synchronization, which nobody else changes during this transaction; None when there is none."""
     if not UUID.fullmatch(wanted):
         return None
-    return next(iter(await catalog.rows(f"{_SELECT} WHERE s.id = %s", [wanted])), None)
+    return next(iter(await catalog.rows(f"{_SELECT} WHERE s.id = %s FOR UPDATE OF s", [wanted])), None)
 
 
 async def of_datasets(catalog: Catalog, ids: Sequence[Any]) -> dict[Any, Row]:

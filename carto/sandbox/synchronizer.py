@@ -131,6 +131,7 @@ class Synchronizer:
         """
         now = self._clock.now()
         async with open_catalog(self._state, account) as catalog:
+            row = await store.find(catalog, str(row["id"])) or row
             running = [other for other in await store.unfinished(catalog) if other["id"] != row["id"]]
             stuck = row["state"] == "queued" and (row["queued_at"] or row["created_at"]) + COOL_DOWN < now
             may_run = row["state"] in ("success", "failure") or stuck
@@ -147,19 +148,14 @@ class Synchronizer:
 
     async def _import_ended(self, job: Document) -> None:
         """Note how the first import of a synchronization ended."""
-        account = self._state.accounts[job["account"]]
-        if job["synchronization_id"] is None:
+        account = self._state.accounts.get(job["account"])
+        if account is None or job["synchronization_id"] is None:
             return
-        async with open_catalog(self._state, account) as catalog:
-            row = await store.find(catalog, job["synchronization_id"])
-        if row is None:
-            return
-        if job["state"] == import_jobs.COMPLETE and job["visualization_id"] is not None:
-            fetched = Fetched(job.get("etag"), _moment(job.get("modified_at")), job.get("checksum") or "")
-            outcome = {**_SUCCESS, **vars(fetched), "visualization_id": job["visualization_id"]}
-        else:
-            outcome = _failure(row, job["error_code"] or FAILED_WITHOUT_CODE)
-        await self._end(account, row, outcome)
+        with _logged(f"The end of import {job['id']} could not be noted"):
+            async with open_catalog(self._state, account) as catalog:
+                row = await store.find(catalog, job["synchronization_id"])
+            if row is not None:
+                await self._end(account, row, _outcome_of(row, job))
         self.look_again()
 
     def _accounts(self) -> list[Account]:
@@ -199,10 +195,10 @@ class Synchronizer:
         self._wake.set()
 
     async def _begun(self, account: Account, synchronization_id: Any) -> Row | None:
-        """Say that a synchronization runs, and return it; None when it or its dataset is gone."""
+        """Say that a synchronization runs, and return it; None when it is gone, or its first import has not ended."""
         async with open_catalog(self._state, account) as catalog:
             row = await store.find(catalog, str(synchronization_id))
-            if row is None:
+            if row is None or await self._import_of(row) is not None:
                 return None
             await store.change(
                 catalog, row["id"], {"state": "syncing", "log_id": uuid.uuid4(), "updated_at": self._clock.now()}
@@ -215,8 +211,8 @@ class Synchronizer:
             fetched = await self._fetch(account, row)
         except ImportFailed as failure:
             return _failure(row, failure.code)
-        except (psycopg.Error, ApiError, OSError) as error:
-            logger.warning("Synchronization %s failed", row["id"], exc_info=True)
+        except Exception as error:
+            logger.exception("Synchronization %s", row["id"])
             return _failure(row, FAILED_WITHOUT_CODE, str(error).strip())
         return {**_SUCCESS, **fetched}
 
@@ -259,6 +255,14 @@ class Synchronizer:
             return {}
         ids, _ = await imported_datasets.record(self._state, account, result, privacy=None, with_map=False)
         return {} if ids is None else {"visualization_id": ids[0]}
+
+
+def _outcome_of(row: Row, job: Document) -> Mapping[str, Any]:
+    """Return the columns that tell how the first import of a synchronization went."""
+    if job["state"] != import_jobs.COMPLETE or job["visualization_id"] is None:
+        return _failure(row, job["error_code"] or FAILED_WITHOUT_CODE)
+    fetched = Fetched(job.get("etag"), _moment(job.get("modified_at")), job.get("checksum") or "")
+    return {**_SUCCESS, **vars(fetched), "visualization_id": job["visualization_id"]}
 
 
 def _failure(row: Row, code: int, message: str | None = None) -> dict[str, Any]:

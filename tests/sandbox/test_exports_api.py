@@ -86,6 +86,30 @@ def test_a_map_with_its_tables(account: RailsClient, tmp_path: Path) -> None:
     database.close()
 
 
+def test_a_file_can_be_imported_again(account: RailsClient) -> None:
+    first, second = account.new_table("x int, seen date"), account.new_table()
+    account.sql(f"UPDATE {first} SET x = 7, seen = '2020-01-02' WHERE cartodb_id = 1")
+    made = account.new_map(first, second, name="Again", description="d", tags=["a"])
+    file = requests.get(exported(account, visualization_id=made["id"])["url"], timeout=30).content
+    sent = account.json("POST", "v1/imports", params={"create_vis": "true"}, files={"file": ("again.carto", file)})
+    deadline = time.monotonic() + 60
+    while (job := account.json("GET", f"v1/imports/{sent['item_queue_id']}"))["state"] not in ("complete", "failure"):
+        assert time.monotonic() < deadline, f"it stays {job}"
+        time.sleep(0.1)
+    assert (job["state"], job["tables_created_count"]) == ("complete", 2), job
+    copy = account.dataset(job["derived_visualization_id"])
+    assert (copy["name"], copy["description"], copy["tags"]) == ("Again 1", "d", ["a"])
+    names = sorted(each["name"] for each in copy["related_tables"])
+    assert names == sorted([f"{first}_1", f"{second}_1"])
+    query = "SELECT cartodb_id, x, seen::date::text, ST_AsText(the_geom) AS g FROM {} ORDER BY cartodb_id"
+    assert account.sql(query.format(f"{first}_1")) == account.sql(query.format(first))
+    again = files_of(exported(account, visualization_id=copy["id"]))
+    layers = json.loads(again["export.json"])["visualization"]["layers"]
+    assert [layer["options"].get("query") for layer in layers] == [
+        None, f"SELECT * FROM {first}_1", f"SELECT * FROM {second}_1",
+    ]  # fmt: skip
+
+
 def test_only_some_of_the_tables(account: RailsClient) -> None:
     wanted, other = account.new_table(), account.new_table()
     made = account.new_map(wanted, other)

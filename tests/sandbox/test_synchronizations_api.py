@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import threading
 import time
@@ -395,6 +396,49 @@ def test_deleting_the_dataset_ends_the_synchronization(account: Synchronizations
 
 
 # ---- a connector, the clock, a restart
+
+
+@pytest.fixture
+def socket_directory(account: RailsClient) -> str:
+    """Find out where the sandbox's own PostgreSQL listens: to a connector it is a database like any other."""
+    pid = account.sql("SELECT pg_backend_pid() AS pid")[0]["pid"]
+    server = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1]
+    command = Path(f"/proc/{server}/cmdline").read_text().split("\0")
+    option = "--unix_socket_directories="
+    return next(word.removeprefix(option) for word in command if word.startswith(option))
+
+
+@pytest.mark.skipif(not Path("/proc").exists(), reason="finds the database by Linux's /proc")
+def test_a_table_of_a_database(account: Synchronizations, socket_directory: str) -> None:
+    account.sql("CREATE TABLE remote (name text); INSERT INTO remote VALUES ('first')")
+    (here,) = account.sql("SELECT current_database()::text AS database, current_user::text AS username")
+    connector = {"provider": "postgres", "connection": {"server": socket_directory, **here}, "table": "remote",
+                 "import_as": "fetched"}  # fmt: skip
+    row = account.until_ended(account.json("POST", "v1/synchronizations", json={"connector": connector}))
+    assert (row["state"], row["name"], row["url"], row["interval"]) == ("success", "fetched", None, 3600)
+    assert (row["service_name"], json.loads(row["service_item_id"])) == ("connector", connector)
+    account.sql("UPDATE remote SET name = 'second'")
+    assert account.run_when_due(row)["state"] == "success"
+    assert names_in(account, "fetched") == ["second"]
+
+
+def test_a_connector_that_fails(account: Synchronizations) -> None:
+    made = account.json("POST", "v1/synchronizations", json={"connector": {"provider": "oracle"}})
+    ended = account.until_ended(made)
+    assert (ended["state"], ended["error_code"]) == ("failure", 1501)
+
+
+def test_import_slots_are_kept(account: Synchronizations, source: Source) -> None:
+    go_on = threading.Event()
+    source.before_answer = lambda: go_on.wait(30)
+    rows = [account.create(source.url) for _ in range(3)]
+    refused = account.call("POST", "v1/synchronizations", json={"url": source.url})
+    assert refused.status_code == 429
+    assert refused.json() == {"errors": "We're sorry but you're already using your allowed 3 import slots"}
+    go_on.set()
+    for row in rows:
+        assert account.until_ended(row)["state"] == "success"
+    assert account.created(source.url)["state"] == "success"
 
 
 def test_a_clock_that_makes_no_sense(account: Synchronizations) -> None:
