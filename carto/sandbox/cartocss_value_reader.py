@@ -32,6 +32,7 @@ class ValueReader(Scanner):
     def __init__(self, text: str) -> None:
         super().__init__(text)
         self._variables = {found[2]: found.end() for found in _VARIABLE.finditer(text) if found[2]}
+        self._known: dict[str, Value] = {}
         self._open_variables: list[str] = []
 
     def whole(self) -> Value:
@@ -74,6 +75,11 @@ class ValueReader(Scanner):
             raise InvalidCode(f"undefined variable @{name}")
         if name in self._open_variables:
             raise InvalidCode(f"variable @{name} is defined by itself")
+        if name not in self._known:
+            self._known[name] = self._value_of_variable(name)
+        return self._known[name]
+
+    def _value_of_variable(self, name: str) -> Value:
         position, self.position = self.position, self._variables[name]
         self._open_variables.append(name)
         try:

@@ -12,6 +12,9 @@ from carto.sandbox.cartocss_properties import Kind, Property
 from carto.sandbox.cartocss_scanner import InvalidCode
 from carto.sandbox.css_colors import Color
 
+MAX_TEXT = 10_000
+"""Characters of a text or an expression that is put together."""
+
 
 @dataclass(frozen=True)
 class Keyword:
@@ -90,15 +93,22 @@ def computed(left: Value, sign: str, right: Value) -> Value:
         right: Second operand.
 
     Raises:
-        ValueProblem: They are not numbers, texts or columns, or the divisor is zero.
+        ValueProblem: They are not numbers, texts or columns, the divisor is zero, or the result is too long.
     """
     if isinstance(left, (int, float)) and isinstance(right, (int, float)):
         if sign == "/" and right == 0:
             raise ValueProblem("division by zero")
         return _ARITHMETIC[sign](left, right)
     if isinstance(left, str) and isinstance(right, str) and sign == "+":
-        return left + right
-    return Expression(f"({as_expression(left)} {sign} {as_expression(right)})")
+        return _checked(left + right)
+    return Expression(_checked(f"({as_expression(left)} {sign} {as_expression(right)})"))
+
+
+def _checked(text: str) -> str:
+    """Stop variables that double the text with every step."""
+    if len(text) > MAX_TEXT:
+        raise ValueProblem(f"the text or expression is longer than {MAX_TEXT} characters")
+    return text
 
 
 def attribute_value(target: Property, values: Sequence[Value]) -> str | Url:
