@@ -7,7 +7,9 @@ import gzip
 import json
 import random
 import shutil
+import uuid
 from pathlib import Path
+from typing import Any
 
 COLUMNS = (
     "id integer", "name text", "country text", "longitude double precision", "latitude double precision",
@@ -45,6 +47,55 @@ def write_csv(path: Path, size: int) -> None:
             file.write(text)
         rest = text[: size % len(text)]
         file.write(rest[: rest.rfind(b"\n") + 1] or (b"" if size >= len(text) else lines[0].encode()))
+
+
+def write_datasets(path: Path, count: int) -> None:
+    """Write a list of datasets with all that the server tells of each: 37 dates, its table, its permission twice."""
+    chance = random.Random(_SEED)
+    items = [_dataset(number, chance) for number in range(count)]
+    path.write_text(json.dumps({"visualizations": items, "total_entries": count, "total_user_entries": count,
+                                "total_locked": 0, "total_likes": 0, "total_shared": 0}))
+
+
+def _dataset(number: int, chance: random.Random) -> dict[str, Any]:
+    name, permission = f"stores_{number}", _permission(chance)
+    nothing = dict.fromkeys(("display_name", "source", "title", "license", "attributions", "prev_id", "next_id",
+                             "parent_id", "active_child", "synchronization"))
+    return {
+        "id": _uuid(chance), "name": name, "map_id": _uuid(chance), "active_layer_id": _uuid(chance), "type": "table",
+        "tags": ["retail"], "description": " ".join(chance.choices(_WORDS, k=5)), "privacy": "PRIVATE",
+        "created_at": _moment(chance), "updated_at": _moment(chance), "locked": False, "kind": "geom",
+        "external_source": {}, "url": f"https://bench.carto.com/tables/{name}", "version": 3,
+        "transition_options": {}, "children": [], "uses_builder_features": False, "liked": False, **nothing,
+        "permission": permission, "stats": {f"2026-03-{day:02}": chance.randrange(9) for day in range(1, 31)},
+        "auth_tokens": [f"{chance.getrandbits(128):x}"], "dependent_visualizations": [],
+        "dependent_visualizations_count": 0,
+        "table": {"id": _uuid(chance), "name": name, "geometry_types": ["ST_Point"], "privacy": "PRIVATE",
+                  "updated_at": _moment(chance), "synchronization": None, "size": 131072,
+                  "row_count": chance.randrange(9999), "permission": permission},
+    }
+
+
+def _permission(chance: random.Random) -> dict[str, Any]:
+    nothing = dict.fromkeys(("name", "last_name", "website", "description", "location", "twitter_username",
+                             "disqus_shortname", "google_maps_query_string"))
+    owner = {
+        "id": _uuid(chance), "username": "bench", "email": "bench@example.com", "available_for_hire": False,
+        "avatar_url": "//assets.example.com/avatars/avatar_stars_red.png", "base_url": "https://bench.carto.com",
+        "quota_in_bytes": 104857600, "table_count": 12, "viewer": False, "role_display": "builder", "org_admin": False,
+        "public_visualization_count": 3, "all_visualization_count": 9, "org_user": False, "remove_logo": False,
+        "groups": [], **nothing,
+    }
+    return {"id": _uuid(chance), "owner": owner, "entity": {"id": _uuid(chance), "type": "vis"}, "acl": [],
+            "created_at": _moment(chance), "updated_at": _moment(chance)}
+
+
+def _uuid(chance: random.Random) -> str:
+    return str(uuid.UUID(int=chance.getrandbits(128)))
+
+
+def _moment(chance: random.Random) -> str:
+    return f"2026-{chance.randint(1, 12):02}-{chance.randint(1, 28):02}T12:00:00.{chance.randrange(1000):03}Z"
 
 
 def write_json(path: Path, rows: int) -> None:

@@ -109,7 +109,7 @@ class Row:
     Attributes:
         key: Name for the command line and for files.
         title: What is done.
-        unit: What `size` counts: ``call``, ``byte``, ``row`` or ``import``.
+        unit: What `size` counts: ``call``, ``byte``, ``row``, ``dataset``, ``job`` or ``import``.
         size: How much of it in a full run.
         work: Makes what the contenders need for a size.
         contenders: The first one is the limit that all are compared with.

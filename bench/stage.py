@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -50,9 +51,13 @@ class Stage:
         """Give the body of an answer with so many rows."""
         return self._file(f"{rows}.json", lambda path: data.write_json(path, rows))
 
-    def small_answer(self, tls: bool = False) -> str:
-        """Start a server whose answer is a single value; give the account's URL."""
-        body = self._file("small.json", lambda path: path.write_bytes(SMALL_ANSWER))
+    def datasets(self, count: int) -> Path:
+        """Give the body of a list of so many datasets."""
+        return self._file(f"{count}.datasets.json", lambda path: data.write_datasets(path, count))
+
+    def small_answer(self, tls: bool = False, content: bytes = SMALL_ANSWER) -> str:
+        """Start a server whose answer is short, such as a single value; give the account's URL."""
+        body = self._file(f"{zlib.crc32(content)}.small.json", lambda path: path.write_bytes(content))
         return self.server(body, "application/json", tls=tls)
 
     def server(self, body: Path, content_type: str, *, gzip: bool = False, chunked: bool = False,

@@ -24,6 +24,8 @@ UNITS = {
     "call": Unit(1, 1e6, "µs a call", "calls"),
     "byte": Unit(MEGABYTE, 1e3, "ms a MB", "MB"),
     "row": Unit(1000, 1e3, "ms a 1,000 rows", "thousand rows"),
+    "dataset": Unit(1, 1e6, "µs a dataset", "datasets"),
+    "job": Unit(1, 1, "s a job", "jobs"),
     "import": Unit(1, 1e3, "ms", "import"),
 }
 

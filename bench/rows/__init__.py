@@ -7,6 +7,7 @@ from bench.model import Row
 
 def all_rows() -> list[Row]:
     """Give every row, in the order of the table."""
-    from bench.rows import answers, copy_from, copy_to, frames, imports, query
+    from bench.rows import answers, copy_from, copy_to, frames, imports, listing, query, upload, waiting
 
-    return [row for module in (query, answers, copy_from, copy_to, frames, imports) for row in module.ROWS]
+    modules = (query, answers, copy_from, copy_to, frames, listing, upload, waiting, imports)
+    return [row for module in modules for row in module.ROWS]

@@ -122,6 +122,7 @@ def stage() -> Iterator[Stage]:
         yield stage
 
 
+@pytest.mark.filterwarnings("ignore::carto.resources.NonPublicAPIWarning")
 @pytest.mark.parametrize("row", [row for row in all_rows() if not row.key.endswith(APART)], ids=lambda row: row.key)
 def test_the_contenders_of_a_row_do_the_same_work(row: Row, stage: Stage) -> None:
     work = row.work(stage, max(row.size // 1000, 1))
