@@ -21,7 +21,7 @@ from carto.exceptions import (
 )
 
 _FIRST_PAUSE = 0.2
-_GROWTH = 1.18
+_GROWTH = 1.15
 _LONGEST_PAUSE = 5.0
 #: Polls that may fail one after the other: a job goes on while the network is away.
 _FAILURES_ALLOWED = 5
