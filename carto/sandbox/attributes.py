@@ -15,7 +15,10 @@ from carto.sandbox.mapconfig import MapConfig
 from carto.sandbox.maps_errors import refused
 from carto.sandbox.node_types import encoders
 
-_ENCODERS = encoders(javascript.as_string)
+_SQL_ENCODERS = encoders(javascript.as_string)
+_DATES = (1082, 1114, 1184)
+"""OIDs of date, timestamp and timestamptz."""
+_FRACTION = re.compile(rb"\.(\d+)")
 _WHOLE_NUMBER = re.compile(r"-?\d{1,18}\Z")
 
 
@@ -53,7 +56,7 @@ async def attributes_of(config: MapConfig, token: str, layer_number: str, featur
 
 
 async def rows_as_json(database: Database, statement: str) -> list[str]:
-    """Run one statement and write each of its rows as the SQL API does.
+    """Run one statement and write each of its rows as JSON.
 
     Args:
         database: Where it is run.
@@ -63,8 +66,15 @@ async def rows_as_json(database: Database, statement: str) -> list[str]:
         psycopg.Error: PostgreSQL refused it.
     """
     result = await database.text_result(statement)
-    encode = row_encoder(columns_of(result), (), _ENCODERS)
+    encode = row_encoder(columns_of(result), (), {**_SQL_ENCODERS, **dict.fromkeys(_DATES, _date)})
     return [encode(cast(PGresult, _OneRow(result, number))) for number in range(result.ntuples)]
+
+
+def _date(value: bytes) -> str:
+    """Write a time with milliseconds, which the SQL API leaves out."""
+    fraction = _FRACTION.search(value)
+    milliseconds = fraction.group(1).decode().ljust(3, "0")[:3] if fraction else "000"
+    return _SQL_ENCODERS[_DATES[-1]](value).replace('Z"', f'.{milliseconds}Z"')
 
 
 class _OneRow:

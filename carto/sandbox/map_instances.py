@@ -104,12 +104,13 @@ class MapInstances:
         await self._connection.execute(_SAVE, [token, json.dumps(known.config.as_json()), known.used_at])
 
 
-def token_of(config: MapConfig, role: str) -> str:
+def token_of(config: MapConfig, database: str, role: str) -> str:
     """Compute the token of a map: the same for the same description and role.
 
     Args:
         config: The map.
+        database: Name of the account's database.
         role: PostgreSQL role that draws it.
     """
-    described = json.dumps([config.as_json(), role], ensure_ascii=False, separators=(",", ":"))
+    described = json.dumps([config.as_json(), database, role], ensure_ascii=False, separators=(",", ":"))
     return hashlib.md5(described.encode("utf-8", "surrogatepass"), usedforsecurity=False).hexdigest()

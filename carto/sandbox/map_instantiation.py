@@ -115,7 +115,7 @@ async def _kept(call: MapCall, config: MapConfig, template_hash: str) -> Kept:
             await _check_names(_database(call, config, layer), layer)
     tables = await tables_of(config, call.database(as_owner=True))
     role = call.account.master_key.role if config.template is not None else call.key.role
-    token = token_of(config, role)
+    token = token_of(config, call.account.database, role)
     call.headers["Carto-Map-Id"] = token
     if not await call.maps.instances.knows(token):
         await _check_drawing(call, config)

@@ -81,7 +81,7 @@ async def tables_of(config: MapConfig, owner: Database) -> MapTables:
         config: The map.
         owner: The database as its owner reaches it, who may look at all tables.
     """
-    queries = [layer.sql for layer in config.mapnik_layers] + [config.node_query(node) for node in config.nodes]
+    queries = [layer.sql for layer in config.layers if layer.sql] + [config.node_query(node) for node in config.nodes]
     found: dict[tuple[str, str], ReadTable] = {}
     for query in dict.fromkeys(queries):
         for table in await tables_read(owner.pool, owner.conninfo, at_zoom_0(query)) or ():

@@ -135,6 +135,13 @@ def bounds(text: str) -> Extent:
     return west, south, east, north
 
 
+def fitted(edges: Extent, width: int, height: int) -> View:
+    """Show a rectangle of degrees as large as whole zoom levels allow, around the middle of its degrees."""
+    west, south, east, north = edges
+    zoom = View.fitting(edges, width, height).zoom
+    return View.centered(zoom, (west + east) / 2, (south + north) / 2, width, height)
+
+
 def number(text: Any) -> float:
     """Read a coordinate.
 

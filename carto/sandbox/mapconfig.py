@@ -35,7 +35,7 @@ class Layer:
         id: Its id, or one made from type and number.
         has_own_id: Whether the map names the id.
         options: Its options.
-        sql: Query of a mapnik layer, after filters and wrapping.
+        sql: Its query, after filters and wrapping; empty for http and plain layers.
         as_owner: Whether it is drawn with the rights of the account's owner.
     """
 
@@ -163,7 +163,7 @@ class MapConfig:
         default_id = f"layer{number}" if kind == "mapnik" else f"{kind}-layer{number}"
         own_id = described.get("id")
         layer = Layer(index, kind, js_string(own_id) if own_id else default_id, bool(own_id), described["options"])
-        if kind != "mapnik":
+        if kind in ("http", "plain"):
             return layer
         source = layer.options.get("source")
         query = self.node_query(source["id"]) if source else str(layer.options.get("sql") or "")
@@ -189,8 +189,7 @@ def checked(document: Any, filters: Any = None) -> MapConfig:
     _check_buffer_sizes(document.get("buffersize"))
     _check_analyses(document.get("analyses"))
     normalized = {**document, "layers": [_normalized(layer) for layer in document["layers"]]}
-    for secret in ("api_key", "map_key"):
-        normalized.pop(secret, None)
+    normalized |= {secret: "" for secret in ("api_key", "map_key") if secret in normalized}
     config = MapConfig(normalized, {})
     _check_dataviews(config)
     _check_sources(config)

@@ -91,7 +91,7 @@ async def static_center(call: MapCall) -> Response:
 async def static_bbox(call: MapCall) -> Response:
     """Answer a picture of a rectangle."""
     width, height, image_format = map_tiles.image_size(call)
-    view = View.fitting(map_tiles.bounds(call.param("bbox")), width, height)
+    view = map_tiles.fitted(map_tiles.bounds(call.param("bbox")), width, height)
     return await map_tiles.static_image(call, await _kept_map(call), view, image_format)
 
 

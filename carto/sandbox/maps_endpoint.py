@@ -77,8 +77,9 @@ class MapCall:
 
     @property
     def is_json(self) -> bool:
-        """Whether the request says that its body is JSON."""
-        return _content_type(self.request) == "application/json"
+        """Whether there is a body, maybe an empty one, that is said to be JSON."""
+        has_body = any(name in self.request.headers for name in ("content-length", "transfer-encoding"))
+        return has_body and _content_type(self.request) == "application/json"
 
     def answer(self, content: Any) -> Response:
         """Answer with JSON, or with JSONP when a callback is named."""

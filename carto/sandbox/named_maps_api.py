@@ -196,16 +196,16 @@ async def _view(call: MapCall, config: MapConfig, described: dict[str, Any], wid
         longitude, latitude = map_tiles.number(query["lon"]), map_tiles.number(query["lat"])
         return View.centered(map_tiles.zoom_level(str(query["zoom"])), longitude, latitude, width, height)
     if "bbox" in query:
-        return View.fitting(map_tiles.bounds(str(query["bbox"])), width, height)
+        return map_tiles.fitted(map_tiles.bounds(str(query["bbox"])), width, height)
     zoom, center, edges = query.get("zoom", described.get("zoom")), described.get("center"), described.get("bounds")
     if zoom is not None and isinstance(center, dict):
         longitude, latitude = map_tiles.number(center.get("lng")), map_tiles.number(center.get("lat"))
         return View.centered(map_tiles.zoom_level(parameters.js_string(zoom)), longitude, latitude, width, height)
     if isinstance(edges, dict):
         west, south, east, north = (map_tiles.number(edges.get(name)) for name in ("west", "south", "east", "north"))
-        return View.fitting((west, south, east, north), width, height)
+        return map_tiles.fitted((west, south, east, north), width, height)
     extent = await _extent(call, config)
-    return View.fitting(extent, width, height) if extent else View.centered(1, 0, 0, width, height)
+    return map_tiles.fitted(extent, width, height) if extent else View.centered(1, 0, 0, width, height)
 
 
 async def _extent(call: MapCall, config: MapConfig) -> Extent | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from tests.wire.conformance import RENAMES, replay_in_sandbox
+from tests.wire.conformance import RENAMES, replay_in_sandbox, replay_maps_in_sandbox
 
 
 def main() -> int:
@@ -14,6 +14,9 @@ def main() -> int:
         report = replay_in_sandbox(renames)
         print(f"== {title}\n{report.text()}\n")
         shortfalls += [f"{title}: {text}" for text in report.shortfalls()]
+    maps = replay_maps_in_sandbox()
+    print(f"== Maps API\n{maps.text()}\n")
+    shortfalls += [f"Maps API: {text}" for text in maps.shortfalls()]
     print("\n".join(shortfalls))
     return bool(shortfalls)
 

@@ -34,7 +34,7 @@ def differences(exchange: Exchange, answer: Answer) -> list[str]:
     """
     expected = exchange.response or {}
     if expected["status"] != answer.status:
-        return [f"status: expected {expected['status']}, got {answer.status} {_shown(answer.body)}"]
+        return [f"status: expected {expected['status']}, got {answer.status} {shown(answer.body)}"]
     if answer.status is None:
         return []
     found = _header_differences(expected["headers"], answer.headers)
@@ -62,14 +62,14 @@ def _without_date(disposition: str) -> str:
 def _body_differences(exchange: Exchange, expected: dict[str, Any], answer: Answer) -> list[str]:
     if "pipelined" in exchange.note:
         wanted, got = (_pipelined_bodies(_text(body)) for body in (expected["body"], answer.body))
-        return _compared("bodies", wanted, got)
+        return compared("bodies", wanted, got)
     if "body_b64" in expected:
         return _binary_differences(base64.b64decode(expected["body_b64"]), answer.body)
     if "body_b64_head" in expected:
         return _shortened_binary_differences(expected, answer.body)
     if "body_head" in expected:
         return _long_body_differences(expected, answer.body.decode())
-    return _compared("body", _text(expected.get("body", "")), _text(answer.body))
+    return compared("body", _text(expected.get("body", "")), _text(answer.body))
 
 
 def _pipelined_bodies(text: str) -> list[str]:
@@ -82,23 +82,24 @@ def _shortened_binary_differences(expected: dict[str, Any], got: bytes) -> list[
     """Compare the beginning, which is SQLite's header with the layout of its first page, and the length."""
     encoded = base64.b64encode(got).decode()
     head = expected["body_b64_head"]
-    found = _compared("first bytes", head, encoded[: len(head)])
-    return found + _compared("length in base64", expected["body_b64_length"], len(encoded))
+    found = compared("first bytes", head, encoded[: len(head)])
+    return found + compared("length in base64", expected["body_b64_length"], len(encoded))
 
 
 def _long_body_differences(expected: dict[str, Any], got: str) -> list[str]:
     head, tail = expected["body_head"], expected["body_tail"]
-    found = _compared("beginning", _text(head), _text(got[: len(head)]))
+    found = compared("beginning", _text(head), _text(got[: len(head)]))
     if abs(len(got) - expected["body_length"]) > TIME_DIGITS:
         found.append(f"length: expected {expected['body_length']}, got {len(got)}")
     # The two tails begin somewhere in a row: what the shorter one has is compared.
     wanted, tail = _text(tail), _text(got[-len(tail) :])
     shared = min(len(wanted), len(tail))
-    return found + _compared("end", wanted[-shared:], tail[-shared:])
+    return found + compared("end", wanted[-shared:], tail[-shared:])
 
 
-def _compared(what: str, expected: Any, got: Any) -> list[str]:
-    return [] if expected == got else [f"{what}: expected {_shown(expected)}\n    got {_shown(got)}"]
+def compared(what: str, expected: Any, got: Any) -> list[str]:
+    """Tell about two values that should be equal."""
+    return [] if expected == got else [f"{what}: expected {shown(expected)}\n    got {shown(got)}"]
 
 
 def _text(body: str | bytes) -> str:
@@ -108,7 +109,8 @@ def _text(body: str | bytes) -> str:
     return text
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
+    """Write a value, shortened."""
     text = value if isinstance(value, str) else repr(value)
     return text if len(text) <= SHOWN else f"{text[:SHOWN]}… ({len(text)} characters)"
 
@@ -117,9 +119,9 @@ def _binary_differences(expected: bytes, got: bytes) -> list[str]:
     if expected == got:
         return []
     if not (expected.startswith(b"PK") and got.startswith(b"PK")):
-        return _compared("bytes", expected, got)
+        return compared("bytes", expected, got)
     wanted, read = (_layers_in_zip(data) for data in (expected, got))
-    return _compared("layers", wanted, read)
+    return compared("layers", wanted, read)
 
 
 def _layers_in_zip(data: bytes) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from carto.sandbox import Sandbox
+from tests.wire.maps_replay import MapsReplay, MapsReport
 from tests.wire.replay import Replay, Report, load_datasets
 from tests.wire.transcript import Renames, read_transcript
 
@@ -41,6 +42,15 @@ RENAMES = {
     "2020-02-29": "2016-02-29",
 }
 """Old names and new ones; whatever else is in the recording has to follow from them."""
+
+
+def replay_maps_in_sandbox() -> MapsReport:
+    """Replay the recording of the Maps API against a sandbox started for it."""
+    accounts = json.loads((HERE / "accounts.json").read_text(encoding="utf-8"))["accounts"]
+    datasets = (HERE / "datasets.sql").read_text(encoding="utf-8")
+    with Sandbox(accounts=accounts) as sandbox:
+        load_datasets(Replay(sandbox.base_url), accounts, datasets)
+        return MapsReplay(sandbox.base_url).run(read_transcript(HERE / "maps-api.jsonl"))
 
 
 def replay_in_sandbox(renames: Mapping[str, str]) -> Report:

@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import urlencode
 
 from tests.wire.client import Answer, Client
@@ -42,6 +42,12 @@ class Report:
     compared: dict[str, list[str]] = field(default_factory=dict)
     differing: dict[str, list[str]] = field(default_factory=dict)
 
+    required: ClassVar[tuple[tuple[float, tuple[str, ...] | None], ...]] = (
+        (GROUPS_SHARE, GROUPS),
+        (TOTAL_SHARE, None),
+    )
+    """Shares that have to match: of some groups, or of everything."""
+
     def matched(self, groups: Iterable[str] | None = None) -> tuple[int, int]:
         """Count the matching and the compared exchanges, of some groups or of all."""
         names = [n for group in groups or self.compared for n in self.compared.get(group, ())]
@@ -50,7 +56,7 @@ class Report:
     def shortfalls(self) -> list[str]:
         """Say what is below the shares that have to match: of the groups that matter most, and of everything."""
         found = []
-        for share, groups in ((GROUPS_SHARE, GROUPS), (TOTAL_SHARE, None)):
+        for share, groups in self.required:
             matched, compared = self.matched(groups)
             if matched < share * compared or not compared:
                 what = ", ".join(groups or ["all"])

@@ -1,4 +1,4 @@
-"""The sandbox answers as the real SQL API did, whatever users, tables and constants are called."""
+"""The sandbox answers as the real SQL API did, whatever users, tables and constants are called, and the Maps API."""
 
 from __future__ import annotations
 
@@ -8,17 +8,22 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import pytest
 
 from carto.sandbox import SandboxRequirementError
-from tests.wire.conformance import RENAMES, replay_in_sandbox
+from tests.wire.conformance import RENAMES, replay_in_sandbox, replay_maps_in_sandbox
+from tests.wire.maps_replay import MAP_GROUPS, MapsReport
 from tests.wire.replay import GROUPS, Report
 
+MAPS = "Maps API"
 RUNS: dict[str, dict[str, str]] = {"as recorded": {}, "renamed": RENAMES}
 
 
 @pytest.fixture(scope="module")
 def replays() -> Iterator[dict[str, Future[Report]]]:
-    """Replay in two sandboxes at once: most of the time goes by waiting."""
-    with ThreadPoolExecutor(len(RUNS)) as executor:
-        yield {title: executor.submit(replay_in_sandbox, renames) for title, renames in RUNS.items()}
+    """Replay in several sandboxes at once: most of the time goes by waiting."""
+    with ThreadPoolExecutor(len(RUNS) + 1) as executor:
+        runs: dict[str, Future[Report]] = {
+            title: executor.submit(replay_in_sandbox, renames) for title, renames in RUNS.items()
+        }
+        yield {**runs, MAPS: executor.submit(replay_maps_in_sandbox)}
 
 
 @pytest.mark.parametrize("title", RUNS)
@@ -30,4 +35,17 @@ def test_answers_are_those_of_the_recording(replays: dict[str, Future[Report]], 
     print(report.text())
     assert report.matched()[1] == 441
     assert all(report.matched([group])[1] for group in GROUPS)
+    assert not report.shortfalls()
+
+
+def test_maps_are_those_of_the_recording(replays: dict[str, Future[Report]]) -> None:
+    try:
+        report = replays[MAPS].result()
+    except SandboxRequirementError as missing:
+        pytest.skip(f"the sandbox cannot run here: {missing}")
+    assert isinstance(report, MapsReport)
+    print(report.text())
+    assert report.matched()[1] + len(report.left_out) == 639
+    assert report.matched(MAP_GROUPS)[1] >= 490
+    assert all(report.matched([group])[1] for group in MAP_GROUPS)
     assert not report.shortfalls()

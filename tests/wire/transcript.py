@@ -13,6 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+_END_OF_MAP = (
+    "'\", \"cartocss\": \"#layer { marker-width: 10; marker-fill: #ff0000; }\", \"cartocss_version\": \"2.3.0\"}}]}"
+)
+"""What follows the SQL in the recorded maps that were shortened."""
+
 
 @dataclass
 class Exchange:
@@ -40,6 +45,18 @@ class Exchange:
     def note(self) -> str:
         """What the recording says about how the request was made."""
         return str(self.request.get("note", ""))
+
+    @property
+    def path_template(self) -> str:
+        """The path, with the names of exchanges whose answers have parts of it."""
+        return str(self.request.get("path_tpl", self.request["path"]))
+
+    def with_text(self, old: str, new: str) -> Exchange:
+        """Return the same with a text replaced wherever it stands in request and answer."""
+        request, response = (
+            json.loads(json.dumps(part).replace(old, new)) for part in (self.request, self.response)
+        )
+        return Exchange(self.name, request, response, self.replay)
 
     @property
     def header(self) -> dict[str, str]:
@@ -91,6 +108,8 @@ _LENGTH_QUERY_TAIL = 60
 
 def _padded(head: str, length: int) -> bytes:
     """Repeat the last letter, inside the rows of a CSV or up to the end of a form."""
+    if head.startswith("{"):
+        return (head + head[-1] * (length - len(head) - len(_END_OF_MAP)) + _END_OF_MAP).encode()
     if head.startswith("q="):
         # The end that was left out held the key; any key may measure a text.
         tail = "%27%29+as+n&api_key=default_public&padding=".ljust(_LENGTH_QUERY_TAIL, "x")
