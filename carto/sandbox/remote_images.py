@@ -17,7 +17,7 @@ from urllib.request import HTTPRedirectHandler, OpenerDirector, ProxyHandler, Re
 
 TIMEOUT_S = 2.0
 MAX_BYTES = 4 * 1024 * 1024
-_SUFFIXES = {b"\x89PNG": ".png", b"\xff\xd8\xff": ".jpg", b"<": ".svg"}
+_SUFFIXES = {b"\x89PNG": ".png", b"\xff\xd8\xff": ".jpg"}
 
 
 class RemoteImageError(Exception):
@@ -86,7 +86,7 @@ class RemoteImages:
         if kept is not None:
             return kept
         content = await self.image(url, style_name)
-        suffix = next((suffix for start, suffix in _SUFFIXES.items() if content.lstrip().startswith(start)), None)
+        suffix = _suffix(content)
         if suffix is None:
             raise RemoteImageError(f"'{url}' is no PNG, JPEG or SVG image")
         self._directory.mkdir(parents=True, exist_ok=True)
@@ -116,6 +116,13 @@ class RemoteImages:
             raise RemoteImageError(f"'{url}' is no http or https URL")
         if host not in self._allowed_hosts and not _is_loopback(host):
             raise RemoteImageError(f"The sandbox may not fetch images from '{host}': allow this host when starting it")
+
+
+def _suffix(content: bytes) -> str | None:
+    """Tell the format of an image, as the extension by which Mapnik knows it."""
+    if b"<svg" in content:
+        return ".svg"
+    return next((suffix for start, suffix in _SUFFIXES.items() if content.startswith(start)), None)
 
 
 def _is_loopback(host: str) -> bool:

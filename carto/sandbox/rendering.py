@@ -107,7 +107,8 @@ class Renderer:
     def __init__(self, images: RemoteImages, *, workers: int = WORKERS, limit_s: float = RENDER_LIMIT_S) -> None:
         self._images = images
         self._limit_s = limit_s
-        self._idle = [RenderProcess() for _ in range(workers)]
+        self._processes = [RenderProcess() for _ in range(workers)]
+        self._idle = list(self._processes)
         self._free = asyncio.Semaphore(workers)
 
     async def map_picture(self, layers: Sequence[MapnikLayer], buffer_size: int = DEFAULT_BUFFER_PX) -> MapPicture:
@@ -156,7 +157,7 @@ class Renderer:
 
     async def close(self) -> None:
         """End all workers."""
-        for process in self._idle:
+        for process in self._processes:
             await process.stop()
 
     async def _describe(self, picture: Picture, view: View) -> tuple[dict[str, Any], list[bytes]]:
