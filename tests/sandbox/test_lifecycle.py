@@ -153,16 +153,6 @@ def read_settings(process: subprocess.Popen[str]) -> dict[str, str]:
 # --- starting and stopping ------------------------------------------------------------------------------
 
 
-def test_is_ready_within_five_seconds() -> None:
-    assert any(seconds_to_start() < 5 for _ in range(3)), "not once in three starts, of which others may slow one down"
-
-
-def seconds_to_start() -> float:
-    started = time.monotonic()
-    with Sandbox():
-        return time.monotonic() - started
-
-
 def test_leaves_nothing(started_here: Started, own_tmp: Path) -> None:
     files_before = len(os.listdir("/proc/self/fd"))
     with Sandbox() as sandbox:
