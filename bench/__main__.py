@@ -46,8 +46,9 @@ def main() -> int:
             print(error, file=sys.stderr)
             return 2
     rounds = options.rounds or (QUICK_ROUNDS if options.quick else FULL_ROUNDS)
+    facts = machine.facts()
     summaries = _measure(rows, found, rounds, part)
-    document = {"machine": machine.facts(), "packages": _versions(found), "rows": [as_json(row) for row in summaries]}
+    document = {"machine": facts, "packages": _versions(found), "rows": [as_json(row) for row in summaries]}
     folder = _save(document, summaries, options.results)
     print(f"Saved in {folder}")
     if any(summary.failures for summary in summaries):
@@ -66,7 +67,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--list", action="store_true", help="list the rows, measure nothing")
     parser.add_argument("--without-carto-python", action="store_true", help="do not install and measure carto-python")
     parser.add_argument("--results", type=Path, default=FOLDER / "results", help="folder for what is saved")
-    parser.add_argument("--publish", action="store_true", help="write bench/results.json and the table in README.md, unless a contender failed")
+    parser.add_argument("--publish", action="store_true",
+                        help="write bench/results.json and the table in README.md, unless a contender failed")
     return parser.parse_args()
 
 

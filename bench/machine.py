@@ -18,6 +18,7 @@ def facts() -> dict[str, str]:
         "memory": f"{_memory_gb():.0f} GB",
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
+        "load before": f"{os.getloadavg()[0]:.1f}",
     }
 
 

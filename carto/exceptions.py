@@ -34,7 +34,6 @@ import re
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
-from html import unescape
 from typing import Any, cast
 
 import requests
@@ -414,6 +413,8 @@ def _describe_unreadable(response: requests.Response) -> str:
 
 def _text_of_html(page: str) -> str:
     words = re.sub(r"(?is)<(script|style|title).*?</\1>|<[^>]*>", " ", page)
+    from html import unescape  # its table of entities is large, and few programs meet such an answer
+
     return " ".join(unescape(words).split())
 
 
