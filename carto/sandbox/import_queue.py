@@ -95,7 +95,12 @@ class ImportQueue:
 
     async def running_ids(self, account: Account) -> list[str]:
         """Return the ids of an account's imports that have not ended, newest first."""
-        return await self._store.running_ids(account.name)
+        kept = await self._store.running_ids(account.name)
+        return [each for each in kept if not self._has_ended(each)]
+
+    def _has_ended(self, job_id: str) -> bool:
+        """Whether an import has ended whose last state is about to be kept."""
+        return job_id in self._running and self._running[job_id]["state"] in import_jobs.FINAL
 
     def directory_of(self, job_id: str) -> Path:
         """Return where the files of an import are kept until it has ended."""

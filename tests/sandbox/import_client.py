@@ -51,7 +51,7 @@ class ImportClient(RailsClient):
         deadline = time.monotonic() + LIMIT_S
         while "success" not in (job := self.read(import_id)):
             assert time.monotonic() < deadline, f"it stays {job}"
-            time.sleep(0.02)
+            time.sleep(0.05)
         return job
 
     def complete(self, import_id: str) -> Json:

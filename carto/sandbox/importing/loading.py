@@ -119,7 +119,9 @@ async def _read_decimal_commas(
         return
     for name in [name for name, kind in described if kind == "text"]:
         column, target = sql.Identifier(name), sql.Identifier("public", table)
-        query = sql.SQL("SELECT bool_and({0} ~ %s) FROM {1} WHERE {0} <> ''").format(column, target)
+        query = sql.SQL("SELECT bool_and({0} ~ %s) AND bool_or({0} LIKE '%%,%%') FROM {1} WHERE {0} <> ''").format(
+            column, target
+        )
         found = await (await connection.execute(query, [_DECIMAL_COMMA])).fetchone()
         if found and found[0]:
             change = "ALTER TABLE {0} ALTER {1} TYPE double precision USING replace(nullif({1}, ''), ',', '.')::float8"
