@@ -3,12 +3,14 @@
 import io
 import json
 import os
+import re
 import tracemalloc
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import requests
+from pyrestcli.auth import BaseAuthClient
 
 from carto import file_import
 from carto.auth import APIKeyAuthClient
@@ -479,6 +481,26 @@ class TestOnTheWire:
         assert peak < 3_000_000
         assert heads[0].startswith("POST /user/me/api/v1/imports/?privacy=private")
         assert "transfer-encoding" not in heads[0].lower()
+
+    @pytest.mark.usefixtures("no_leaks")
+    def test_a_client_that_somebody_else_wrote(self, csv):
+        class Client(BaseAuthClient):
+            pass
+
+        heads, bodies = [], []
+
+        def handle(peer):
+            heads.append(peer.head())
+            bodies.append(peer.exactly(int(re.search(r"(?i)content-length: (\d+)", heads[0])[1])))
+            peer.answer(STARTED)
+
+        with RawServer(handle) as server:
+            client = Client(server.url)
+            assert FileImportJobManager(client).create(csv, privacy="public").get_id() == ID
+            client.session.close()
+        kind = re.search(r"(?i)content-type: ([^\r]+)", heads[0])[1]
+        assert parts_of(kind, bodies[0]) == [Part("file", csv.name, CSV)]
+        assert heads[0].startswith("POST /user/me/api/v1/imports/?privacy=public")
 
     @pytest.mark.usefixtures("no_leaks")
     def test_a_refusal_before_the_end_is_raised_at_once(self, client_of, tmp_path):
