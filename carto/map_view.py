@@ -90,7 +90,7 @@ class MapView:
                 "container": "map",
                 "style": self._style(),
                 "bounds": [self._bounds[:2], self._bounds[2:]],
-                "attributionControl": {"compact": False, "customAttribution": "MapLibre"},
+                "attributionControl": {"compact": False, "customAttribution": [escape(self._attribution), "MapLibre"]},
             }))
         return (f'<iframe title="{escape(self._title)}" sandbox="allow-scripts allow-popups" srcdoc="{escape(page)}" '
                 f'style="width: 100%; height: {self._height:d}px; border: 0"></iframe>')
@@ -99,7 +99,7 @@ class MapView:
         image = self._map.image(_PICTURE_WIDTH, self._height, bbox=self._bounds)
         return (f'<figure style="margin: 0"><img alt="{escape(self._title)}" style="max-width: 100%" '
                 f'src="data:image/png;base64,{b64encode(image).decode()}">'
-                f"<figcaption>© {escape(self._attribution)}</figcaption></figure>")
+                f"<figcaption>{escape(self._attribution)}</figcaption></figure>")
 
     def _table(self, reason: CartoException) -> str:
         rows = [(layer.get("id"), layer.get("type")) for layer in self._layers]
@@ -108,8 +108,7 @@ class MapView:
     def _style(self) -> dict[str, Any]:
         """Write the map as a style of MapLibre's."""
         kind = "raster" if self._has_pictures else "vector"
-        sources: dict[str, Any] = {"map": {"type": kind, "tiles": [self._tiles], "tileSize": _TILE_SIZE[kind],
-                                           "attribution": escape(self._attribution)}}
+        sources: dict[str, Any] = {"map": {"type": kind, "tiles": [self._tiles], "tileSize": _TILE_SIZE[kind]}}
         layers: list[dict[str, Any]] = [
             {"id": "background", "type": "background", "paint": {"background-color": "#ffffff"}}]
         if self._basemap:

@@ -1,0 +1,131 @@
+"""The notebook of maps, run and opened in a browser: what the pixels show are the cities."""
+
+from __future__ import annotations
+
+import html
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from carto.auth import APIKeyAuthClient
+from carto.datasets import DatasetManager
+from carto.maps import NamedMapManager
+from carto.sandbox import Sandbox
+from tests.notebook.browser import Browser, started_browser, wait_until
+from tests.pictures import Pixels, colored, pixels
+
+NOTEBOOK = Path(__file__).resolve().parents[2] / "examples" / "maps.ipynb"
+
+BLUE, RED, GREEN = "#0f6fc6", "#d1495b", "#2e933c"
+#: The maps of the notebook that are interactive, in order, and the color of their points.
+INTERACTIVE = {"anonymous": BLUE, "named": RED, "vectors": BLUE}
+
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::carto.resources.NonPublicAPIWarning")]
+
+
+@pytest.fixture(scope="module")
+def page(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Run the notebook, and write it as a page with everything that its cells show."""
+    folder = tmp_path_factory.mktemp("notebook")
+    settings = ("HOME", "IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR")
+    own_folders = {name: str(folder / name) for name in settings}
+    account = {"CARTO_API_URL": sandbox.base_url, "CARTO_API_KEY": sandbox.api_key}
+    done = subprocess.run(
+        [sys.executable, "-m", "nbconvert", "--execute", "--to", "html", "--output-dir", str(folder), str(NOTEBOOK)],
+        env=os.environ | own_folders | account, capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 0, done.stderr
+    yield folder / "maps.html"
+    with APIKeyAuthClient(sandbox.base_url, sandbox.api_key) as client:
+        NamedMapManager(client).get("cities_of_the_notebook").delete()
+        for dataset in DatasetManager(client).all():
+            if dataset.name.startswith("populated_places"):
+                dataset.force_delete()
+
+
+@pytest.fixture(scope="module")
+def browser(page: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    with started_browser(tmp_path_factory.mktemp("profile")) as started:
+        started.open(page.as_uri())
+        yield started
+
+
+@pytest.fixture
+def at_top(browser: Browser) -> Browser:
+    browser.leave()
+    return browser
+
+
+def _frame(browser: Browser, name: str) -> str:
+    frames = browser.elements("iframe")
+    assert len(frames) == len(INTERACTIVE)
+    return frames[list(INTERACTIVE).index(name)]
+
+
+def _spread(shown: Pixels, color: str) -> tuple[int, float]:
+    """Count the pixels of a color, and tell how much of the width lies between the first and the last."""
+    columns = np.nonzero(colored(shown, color).any(axis=0))[0]
+    count = int(np.count_nonzero(colored(shown, color)))
+    return count, (int(columns[-1] - columns[0]) / shown.shape[1]) if count else 0.0
+
+
+@pytest.mark.parametrize("name", INTERACTIVE)
+def test_the_canvas_shows_the_cities(at_top: Browser, name: str) -> None:
+    frame = _frame(at_top, name)
+
+    def drawn() -> bool:
+        count, width = _spread(pixels(at_top.picture(frame)), INTERACTIVE[name])
+        return count > 1000 and width > 0.5
+
+    wait_until(drawn)
+
+
+@pytest.mark.parametrize("name", INTERACTIVE)
+def test_the_frame_holds_a_map_with_its_attribution(at_top: Browser, name: str) -> None:
+    at_top.enter(_frame(at_top, name))
+    assert len(at_top.elements("canvas.maplibregl-canvas")) == 1
+    (attribution,) = at_top.elements(".maplibregl-ctrl-attrib")
+    assert at_top.text(attribution).split(" | ") == ["CARTO", "MapLibre"]
+    assert [at_top.text(problem) for problem in at_top.elements("#problem")] == [""]
+
+
+def test_the_map_can_be_zoomed(at_top: Browser) -> None:
+    frame = _frame(at_top, "vectors")
+    before = _spread(pixels(at_top.picture(frame)), BLUE)[0]
+    at_top.enter(frame)
+    for _ in range(2):
+        at_top.run("document.querySelector('.maplibregl-ctrl-zoom-in').click()")
+    at_top.leave()
+    wait_until(lambda: 0 < _spread(pixels(at_top.picture(frame)), BLUE)[0] < before * 0.7)
+
+
+def test_the_private_map_is_a_picture(at_top: Browser) -> None:
+    (image,) = at_top.elements("figure img")
+    count, width = _spread(pixels(at_top.picture(image)), GREEN)
+    assert count > 1000
+    assert width > 0.5
+
+
+def test_the_page_is_not_disturbed(at_top: Browser) -> None:
+    """The frame has an origin of its own, so that it can't reach the page, and the page has nothing of MapLibre's."""
+    assert at_top.run("return typeof maplibregl") == "undefined"
+    at_top.enter(_frame(at_top, "anonymous"))
+    assert at_top.run("return [typeof maplibregl, window.origin]") == ["object", "null"]
+
+
+def test_the_key_is_not_in_the_notebook(page: Path, sandbox: Sandbox) -> None:
+    assert sandbox.api_key not in page.read_text(encoding="utf-8")
+
+
+def test_the_frames_load_nothing_but_tiles_from_this_account(page: Path, sandbox: Sandbox) -> None:
+    sources = [html.unescape(each) for each in re.findall(r'srcdoc="([^"]*)"', page.read_text(encoding="utf-8"))]
+    assert len(sources) == len(INTERACTIVE)
+    for source in sources:
+        (tiles,) = re.findall(r'"tiles": \["([^"]*)"\]', source)
+        assert tiles.startswith(f"{sandbox.base_url}api/v1/map/")
+        assert not re.search(r"(?:src|href)\s*=\s*[\"']?https?:", source.replace("https://maplibre.org/", ""))
