@@ -96,6 +96,7 @@ FILES = [
     (1002, "picture.png", b"\x89PNG"),
     (1002, "noextension", CSV),
     (1002, "readme.zip", packed(readme__md=b"no table")),
+    (1002, "outside.zip", packed(**{"../../evil__csv": CSV, "/tmp/evil__csv": CSV, ".hidden__csv": CSV})),
     (1003, "no.zip", b"this is no archive"),
     (1003, "no.tar.gz", b"this is no archive"),
     (1003, "no.csv.gz", b"this is no archive"),

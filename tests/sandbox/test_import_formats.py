@@ -330,3 +330,22 @@ def test_a_file_that_refers_to_other_files_is_not_followed(account: ImportClient
         assert "hidden" not in json.dumps(account.sql(f"SELECT * FROM {job['table_name']}"))
     assert account.failure(virtual.encode(), "virtual.json")["error_code"] == 3007
 
+
+def test_a_geopackage_of_the_sql_api_keeps_its_ids(account: ImportClient) -> None:
+    table = account.table_of(DATA / "comma.csv", "numbered.csv")
+    account.sql(f"UPDATE {table} SET cartodb_id = cartodb_id * 10")
+    query = {"q": f"SELECT * FROM {table}", "format": "gpkg", "filename": "numbered"}
+    copy = account.table_of(account.call("GET", "v2/sql", params=query).content, "again.gpkg")
+    rows = account.sql(f"SELECT cartodb_id, name FROM {copy} ORDER BY 1")
+    assert [(row["cartodb_id"], row["name"]) for row in rows] == [
+        (10 * number, name) for number, (name, _, _) in enumerate(CITIES, 1)
+    ]
+    account.sql(f"INSERT INTO {copy} (name) VALUES ('new')")
+    assert account.sql(f"SELECT max(cartodb_id) AS n FROM {copy}") == [{"n": 41}]
+
+
+def test_numbers_in_the_first_line_are_rows_only_if_all_are(account: ImportClient) -> None:
+    table = account.table_of(b"1,2.5\n3,4\n", "headless.csv")
+    assert account.columns(table) == {"field_1": "double precision", "field_2": "double precision"}
+    assert account.sql(f"SELECT count(*) AS n FROM {table}") == [{"n": 2}]
+    assert list(account.columns(account.table_of(b"name,2010\nx,4\n", "years.csv"))) == ["name", "_2010"]
