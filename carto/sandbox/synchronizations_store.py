@@ -28,10 +28,16 @@ async def all_of(catalog: Catalog) -> list[Row]:
 
 
 async def find(catalog: Catalog, wanted: str) -> Row | None:
-    """Return a synchronization, which nobody else changes during this transaction; None when there is none."""
+    """Return a synchronization, None when there is none of that id."""
     if not UUID.fullmatch(wanted):
         return None
-    return next(iter(await catalog.rows(f"{_SELECT} WHERE s.id = %s FOR UPDATE OF s", [wanted])), None)
+    return next(iter(await catalog.rows(f"{_SELECT} WHERE s.id = %s", [wanted])), None)
+
+
+async def lock(catalog: Catalog, synchronization_id: Any) -> None:
+    """Let nobody else change a synchronization during this transaction."""
+    # Not part of `find`: a query that has had to wait for a lock shows its joined tables as they were before.
+    await catalog.rows("SELECT FROM carto_sandbox.synchronizations WHERE id = %s FOR UPDATE", [synchronization_id])
 
 
 async def of_datasets(catalog: Catalog, ids: Sequence[Any]) -> dict[Any, Row]:

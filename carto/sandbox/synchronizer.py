@@ -131,6 +131,7 @@ class Synchronizer:
         """
         now = self._clock.now()
         async with open_catalog(self._state, account) as catalog:
+            await store.lock(catalog, row["id"])
             row = await store.find(catalog, str(row["id"])) or row
             running = [other for other in await store.unfinished(catalog) if other["id"] != row["id"]]
             stuck = row["state"] == "queued" and (row["queued_at"] or row["created_at"]) + COOL_DOWN < now
