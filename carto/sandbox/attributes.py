@@ -19,7 +19,7 @@ _SQL_ENCODERS = encoders(javascript.as_string)
 _DATES = (1082, 1114, 1184)
 """OIDs of date, timestamp and timestamptz."""
 _FRACTION = re.compile(rb"\.(\d+)")
-_WHOLE_NUMBER = re.compile(r"-?\d{1,18}\Z")
+_NUMBER = re.compile(r"-?\d{1,18}(?:\.\d{1,18})?\Z")
 
 
 async def attributes_of(config: MapConfig, token: str, layer_number: str, feature: str, database: Database) -> str:
@@ -41,13 +41,13 @@ async def attributes_of(config: MapConfig, token: str, layer_number: str, featur
     exposed = layer.options.get("attributes")
     if not isinstance(exposed, dict):
         raise refused(f"Layer {layer_number} has no exposed attributes")
-    if not _WHOLE_NUMBER.match(feature):
-        raise refused(f"Invalid feature id '{feature}': it is no whole number")
+    if not _NUMBER.match(feature):
+        raise refused(f"Invalid feature id '{feature}': it is no number")
     columns = ", ".join(identifier(str(name)) for name in exposed["columns"])
     rows = await rows_as_json(
         database,
         f"SELECT {columns} FROM ({at_zoom_0(layer.sql)}) AS _windshaft_subquery"  # noqa: S608 -- all of it checked
-        f" WHERE {identifier(exposed['id'])} = {int(feature)} LIMIT 2",
+        f" WHERE {identifier(exposed['id'])} = {feature} LIMIT 2",
     )
     if len(rows) != 1:
         found = f"Multiple features ({len(rows)}) identified by '{exposed['id']}' = {feature} in layer {layer_number}"

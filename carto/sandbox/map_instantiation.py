@@ -160,20 +160,25 @@ async def _check_drawing(call: MapCall, config: MapConfig) -> None:
 
 
 async def _check_columns(layer: Layer, database: Database) -> None:
-    """Read one feature's attributes and the columns of interactivity, to see whether they exist."""
+    """See whether the columns exist that the layer's interactivity and attributes name."""
+    interactive = [str(name) for name in layer.options.get("interactivity") or ()]
+    if layer.cartocss is not None and interactive:
+        await _check_existence(layer, database, interactive, "Postgis Plugin: ERROR:  ", {"subtype": "query"})
     exposed = layer.options.get("attributes")
-    columns = [str(name) for name in layer.options.get("interactivity") or ()]
     if exposed:
-        columns += [*map(str, exposed["columns"]), exposed["id"]]
-    if not columns:
-        return
+        await _check_existence(layer, database, [*map(str, exposed["columns"]), exposed["id"]])
+
+
+async def _check_existence(
+    layer: Layer, database: Database, columns: list[str], prefix: str = "", context: dict[str, str] | None = None
+) -> None:
     names = ", ".join(map(identifier, columns))
     try:
         await rows_as_json(database, f"SELECT {names} FROM ({selected(layer.sql)}) AS _windshaft_subquery LIMIT 0")  # noqa: S608
     except psycopg.Error as error:
         if is_timeout(error):
             raise render_timeout(layer=layer.context) from error
-        raise layer.refused(primary_message(error)) from error
+        raise layer.refused(prefix + primary_message(error), **(context or {})) from error
 
 
 async def _check_aggregation(layer: Layer, database: Database) -> None:
