@@ -43,7 +43,8 @@ sans-serif; background: white }}</style>
 </head><body><div id="map"></div><div id="problem"></div>
 <script>{javascript}</script>
 <script>
-const show = error => document.getElementById("problem").textContent = "This map cannot be drawn: " + error.message;
+const show = error => document.getElementById("problem").textContent = "This map can't be drawn: " + error.message +
+  ". Run its cell again.";
 try {{
   const map = new maplibregl.Map({options});
   map.addControl(new maplibregl.NavigationControl());

@@ -138,6 +138,14 @@ class TestInteractive:
         assert west < -10 < 14 < east
         assert south < 30 < 42 < north
 
+    def test_an_expired_instance_is_renewed_first(self, server, page):
+        shown = anonymous(server)
+        expired = f"Invalid or nonexistent map configuration token '{TOKEN}'"
+        server.get(re.compile(f".*/{TOKEN}/.*"), status=400, json={"errors": [expired]})
+        server.replace("POST", MAP, json={**instance(), "layergroupid": "new:1"})
+        serve_tiles(server)
+        assert options_of(page(shown))["style"]["sources"]["map"]["tiles"] == [f"{MAP}new:1/all/{{z}}/{{x}}/{{y}}.png"]
+
     def test_a_map_without_vector_tiles_shows_the_world(self, server, page):
         server.get(f"{MAP}{TOKEN}/0/0/0.mvt", status=400, json={"errors": ["Unsupported format mvt"]})
         serve_tiles(server)
