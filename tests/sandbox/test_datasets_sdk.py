@@ -29,12 +29,20 @@ from carto.sql import SQLClient
 from carto.sync_tables import SyncTableJob, SyncTableJobManager
 from carto.tables import TableManager
 from carto.visualizations import VisualizationManager
+from tests.conftest import started_or_skipped
 from tests.file_server import serving
 from tests.layers import write_layers
 
 pytestmark = pytest.mark.filterwarnings("ignore::carto.resources.NonPublicAPIWarning")
 
 CSV = "name,price,longitude,latitude\nCafé,1.50,16.37,48.21\nBäckerei,2,-3.7,40.4\n"
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[Sandbox]:
+    """Serve an account of these tests alone: they list, and remove, everything in it."""
+    with started_or_skipped(Sandbox()) as running:
+        yield running
 
 
 @pytest.fixture(scope="module")
