@@ -37,10 +37,17 @@ _COLUMNS = sql.SQL(
     f"SELECT v.*, coalesce(m.updated_at, v.created_at) AS changed_at, {SIZE} AS size, {ROW_COUNT} AS row_count"
 )
 _DATASETS_FIRST = sql.SQL("ORDER BY v.type = 'table' DESC, v.updated_at DESC LIMIT 1")
-_STALE_GEOMETRY = """
-UPDATE carto_sandbox.visualizations
-SET geometry_types = carto_sandbox.find_geometry_types(table_oid), geometry_types_at = %(changed_at)s
-WHERE id = %(id)s RETURNING geometry_types
+# Kept unless somebody else is about to: readers must not wait for each other.
+_FRESH_GEOMETRY_TYPES = """
+WITH found AS (
+    SELECT id, carto_sandbox.find_geometry_types(table_oid) AS types FROM carto_sandbox.visualizations WHERE id = %(id)s
+), free AS (
+    SELECT id FROM carto_sandbox.visualizations WHERE id = %(id)s FOR UPDATE SKIP LOCKED
+), kept AS (
+    UPDATE carto_sandbox.visualizations v SET geometry_types = found.types, geometry_types_at = %(changed_at)s
+    FROM found JOIN free USING (id) WHERE v.id = found.id
+)
+SELECT types FROM found
 """
 _MAPS_OF_DATASETS = """
 SELECT l.dataset_id, m.*, (
@@ -96,7 +103,7 @@ class Catalog:
     async def rows(self, query: str | sql.SQL | sql.Composed, values: Any = ()) -> list[Row]:
         """Run a query and return its rows by column."""
         async with self.connection.cursor(row_factory=dict_row) as cursor:
-            await cursor.execute(query, values)
+            await cursor.execute(query, values or None)  # without values a % is a %
             return await cursor.fetchall() if cursor.description else []
 
     async def select(self, rest: sql.Composable, values: Mapping[str, Any]) -> list[Row]:
@@ -109,7 +116,12 @@ class Catalog:
         found = await self.rows(sql.SQL(" ").join([_COLUMNS, sql.SQL(FROM), rest]), values)
         for row in found:
             if row["table_oid"] is not None and row["geometry_types_at"] != row["changed_at"]:
-                row.update((await self.rows(_STALE_GEOMETRY, {"id": row["id"], "changed_at": row["changed_at"]}))[0])
+                row["geometry_types"] = await self._fresh_geometry_types(row)
+        return found
+
+    async def _fresh_geometry_types(self, row: Row) -> list[str]:
+        values = {"id": row["id"], "changed_at": row["changed_at"]}
+        found: list[str] = (await self.rows(_FRESH_GEOMETRY_TYPES, values))[0]["types"]
         return found
 
     async def find(self, name_or_id: str) -> Row | None:

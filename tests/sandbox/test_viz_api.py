@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +107,19 @@ def test_a_table_that_the_public_may_read_becomes_a_public_dataset(alice: RailsC
     assert alice.dataset(name)["privacy"] == "PUBLIC"
 
 
+def test_a_table_of_an_odd_name(alice: RailsClient) -> None:
+    odd = 'Half "of" 100%'
+    quoted = '"Half ""of"" 100%"'
+    alice.sql(f"CREATE TABLE {quoted} (x int)")
+    alice.sql(f"SELECT CDB_CartodbfyTable('public', '{quoted}')")
+    form = listed(alice, odd, type="table")
+    assert alice.change(form, privacy="PUBLIC")["name"] == odd
+    assert alice.sql(f"SELECT count(*) FROM {quoted}", None) == [{"count": 0}]
+    assert alice.json("GET", f"v1/tables/{form['table']['id']}")["rows_counted"] == 0
+    assert alice.change(form, name="even")["name"] == "even"
+    assert alice.call("DELETE", f"v1/viz/{form['id']}").status_code == 204
+
+
 def test_geometry_types_follow_the_rows(alice: RailsClient) -> None:
     name = f"t_{uuid.uuid4().hex[:8]}"
     alice.sql(f"CREATE TABLE {name} (x int)")
@@ -125,6 +139,19 @@ def test_the_account_can_neither_read_nor_drop_the_records(alice: RailsClient) -
     ):
         answer = alice.call("POST", "v2/sql", data={"q": query}).json()
         assert re.search("permission denied|must be owner", answer["error"][0]), answer
+
+
+def test_many_readers_at_once_see_the_same(alice: RailsClient) -> None:
+    names = [alice.new_table() for _ in range(10)]
+    orders = ("name", "updated_at", "size", "privacy")
+    with ThreadPoolExecutor(8) as pool:
+        seen = list(pool.map(lambda number: _types_of(alice, names, orders[number % 4]), range(24)))
+    assert seen == [{name: ["ST_Point"] for name in names}] * 24
+
+
+def _types_of(alice: RailsClient, names: list[str], order: str) -> dict[str, list[str]]:
+    found = alice.json("GET", "v1/viz", params={"type": "table", "per_page": 1000, "order": order})["visualizations"]
+    return {each["name"]: each["table"]["geometry_types"] for each in found if each["name"] in names}
 
 
 def test_all_survives_a_restart_with_a_data_directory(data_dir: Path) -> None:
