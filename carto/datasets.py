@@ -11,7 +11,8 @@ from carto.display import Listing
 from carto.exceptions import CartoJobException, CartoUsageException
 from carto.fields import CharField, IntegerField, UserField, VisualizationField
 from carto.file_import import FileImportJob, FileImportJobManager, is_url
-from carto.progress import Progress, showing_states
+from carto.jobs import checked_timeout
+from carto.progress import Progress, checked_progress, showing_states
 from carto.sync_tables import SyncTableJob, SyncTableJobManager
 from carto.tables import TableManager
 
@@ -122,11 +123,12 @@ class DatasetManager(VisualizationsManager[Dataset]):
             CartoJobException: The import failed, with the server's code, title and advice.
             CartoUsageException: The arguments do not go together.
         """
+        deadline = _deadline(timeout, progress)
         job = self._started(archive, progress, import_args) if interval is None else \
             self._started_sync(archive, interval, import_args)
         if not wait:
             return job
-        _wait(job, timeout, progress, on_state)
+        _wait(job, deadline, progress, on_state)
         return self._imported(job) if isinstance(job, FileImportJob) else self.get(job.visualization_id or job.name)
 
     def create_all(self, archive: Any = None, *, timeout: float | None = None, progress: Progress = None,
@@ -146,9 +148,10 @@ class DatasetManager(VisualizationsManager[Dataset]):
         Raises:
             CartoJobException: The import failed, or its datasets can't be told from others that came meanwhile.
         """
+        deadline = _deadline(timeout, progress)
         before = {each.id: each.updated_at for each in self.iterate()}
         job = self._started(archive, progress, import_args)
-        _wait(job, timeout, progress, on_state)
+        _wait(job, deadline, progress, on_state)
         count = job.tables_created_count or 0
         if count <= 1:
             return Listing(each for each in [self._imported(job)] if each is not None)
@@ -171,9 +174,14 @@ class DatasetManager(VisualizationsManager[Dataset]):
         return self.get(table.table_visualization.id if table.table_visualization else table.name)
 
 
-def _wait(job: FileImportJob | SyncTableJob, timeout: float | None, progress: Progress,
+def _deadline(timeout: float | None, progress: Progress) -> float:
+    """Choose how long to wait; what could not be waited with is refused before anything is sent."""
+    checked_progress(progress)
+    return checked_timeout(MAX_NUMBER_OF_RETRIES * INTERVAL_BETWEEN_RETRIES_S if timeout is None else timeout)
+
+
+def _wait(job: FileImportJob | SyncTableJob, deadline: float, progress: Progress,
           on_state: Callable[[Any], None] | None) -> None:
-    deadline = MAX_NUMBER_OF_RETRIES * INTERVAL_BETWEEN_RETRIES_S if timeout is None else timeout
     with showing_states(progress, on_state, "import") as show:
         job.wait(deadline, show)
 

@@ -172,11 +172,8 @@ class FileImportJob(AsyncResource):
         return jobs.JobState("import", str(self.get_id()), state, not ended, self, self._reason() if ended else None)
 
     def _reason(self) -> str | None:
-        """Put the server's code, title and advice into one line."""
         text = self.get_error_text if isinstance(self.get_error_text, Mapping) else {"title": self.get_error_text}
-        parts = [plain_text(part) for part in (text.get("title"), text.get("what_about"), self._download_problem())]
-        reason = ". ".join(part.rstrip(".") for part in parts if part)
-        return f"error {self.error_code}: {reason}".rstrip(": ") if self.error_code is not None else reason or None
+        return failure_reason(self.error_code, text.get("title"), text.get("what_about"), self._download_problem())
 
     def _download_problem(self) -> str | None:
         if self.http_response_code is None:
@@ -255,8 +252,22 @@ def query_options(options: Mapping[str, Any]) -> dict[str, str]:
     return query
 
 
-def plain_text(html: Any) -> str:
-    """Take the server's HTML out of a text for people; None is an empty one."""
+def failure_reason(code: int | None, *texts: Any) -> str | None:
+    """Put the server's code and texts for a failure into one line.
+
+    Args:
+        code: The code, where there is one.
+        *texts: Sentences, which may be HTML or missing.
+
+    Returns:
+        The line, or None when the server said nothing.
+    """
+    parts = [_plain_text(text).rstrip(".") for text in texts]
+    reason = ". ".join(part for part in parts if part)
+    return f"error {code}: {reason}".rstrip(": ") if code is not None else reason or None
+
+
+def _plain_text(html: Any) -> str:
     return " ".join(unescape(re.sub(r"</?[a-zA-Z][^>]*>", " ", str(html or ""))).split())
 
 

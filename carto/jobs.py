@@ -67,7 +67,7 @@ def wait(first: JobState, read: Callable[[], JobState], timeout: float,
         CartoUsageException: The timeout is not a finite number above zero.
     """
     job, pause, failures = first, _FIRST_PAUSE, 0
-    deadline = time.monotonic() + _checked(timeout)
+    deadline = time.monotonic() + checked_timeout(timeout)
     while True:
         if progress is not None:
             progress(job.answer)
@@ -87,6 +87,23 @@ def wait(first: JobState, read: Callable[[], JobState], timeout: float,
             pause = max(pause, _asked_pause(error))
 
 
+def checked_timeout(timeout: float) -> float:
+    """Refuse what is no time to wait, before there is a job to wait for.
+
+    Args:
+        timeout: What the caller gave.
+
+    Returns:
+        The same.
+
+    Raises:
+        CartoUsageException: It is not a finite number above zero.
+    """
+    if not isinstance(timeout, (int, float)) or not 0 < timeout < float("inf"):
+        raise CartoUsageException(f"the timeout of a wait is a number of seconds above 0, not {timeout!r}")
+    return timeout
+
+
 def failure(job: JobState) -> CartoJobException:
     """Make the exception for a job that ended without success."""
     reason = f": {job.reason}" if job.reason else ""
@@ -99,9 +116,3 @@ def _asked_pause(error: CartoException) -> float:
 
 def _error(job: JobState, what: str) -> CartoJobException:
     return CartoJobException(f"{job.kind} {job.job_id} {what}", job.job_id, job.state, job.reason, job.answer)
-
-
-def _checked(timeout: float) -> float:
-    if not isinstance(timeout, (int, float)) or not 0 < timeout < float("inf"):
-        raise CartoUsageException(f"the timeout of a wait is a number of seconds above 0, not {timeout!r}")
-    return timeout

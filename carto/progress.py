@@ -9,10 +9,29 @@ from typing import Any, TypeAlias
 from carto._http.streams import Report
 from carto.exceptions import CartoUsageException
 
-__all__ = ["Progress", "Report", "counted", "reporting", "showing_states"]
+__all__ = ["Progress", "Report", "checked_progress", "counted", "reporting", "showing_states"]
 
 #: What the ``progress`` arguments take: a callback, True for a bar, or None (or False) for silence.
 Progress: TypeAlias = "Report | bool | None"
+
+
+def checked_progress(progress: Any) -> Any:
+    """Refuse what nothing can be shown with, before there is something to show.
+
+    Args:
+        progress: What the caller gave.
+
+    Returns:
+        The same.
+
+    Raises:
+        CartoUsageException: A bar was asked for and tqdm is not installed, or `progress` is something else.
+    """
+    if progress is True:
+        _tqdm()
+    elif progress is not None and progress is not False and not callable(progress):
+        raise CartoUsageException(f"progress is a function, True or None, not {progress!r}")
+    return progress
 
 
 @contextlib.contextmanager
@@ -35,10 +54,8 @@ def reporting(progress: Progress, description: str, unit: str = "B") -> Iterator
     elif progress is True:
         with _new_bar(description, unit) as bar:
             yield _drawing(bar)
-    elif callable(progress):
-        yield progress
     else:
-        raise CartoUsageException(f"progress is a function, True or None, not {progress!r}")
+        yield checked_progress(progress)
 
 
 def counted(blocks: Generator[bytes, None, None], progress: Progress, description: str,
@@ -89,13 +106,17 @@ def showing_states(progress: Progress, on_state: Callable[[Any], None] | None,
 
 
 def _new_bar(description: str, unit: str, **options: Any) -> Any:
+    in_bytes = unit == "B"
+    return _tqdm()(desc=description, unit=unit, unit_scale=in_bytes, unit_divisor=1024 if in_bytes else 1000, **options)
+
+
+def _tqdm() -> Any:
     try:
         from tqdm.auto import tqdm
     except ImportError:
         raise CartoUsageException("progress=True draws with tqdm, which is not installed: run "
                                   "pip install '.[progress]' in a clone of carto, or pass a function") from None
-    in_bytes = unit == "B"
-    return tqdm(desc=description, unit=unit, unit_scale=in_bytes, unit_divisor=1024 if in_bytes else 1000, **options)
+    return tqdm
 
 
 def _drawing(bar: Any) -> Report:

@@ -12,7 +12,7 @@ from carto import jobs
 from carto.auth import SendsRequests, data_of
 from carto.exceptions import CartoException, CartoInvalidResponseException, CartoUsageException
 from carto.fields import BooleanField, CharField, DateTimeField, DictField, IntegerField
-from carto.file_import import json_options, plain_text
+from carto.file_import import failure_reason, json_options
 from carto.resources import AsyncResource, Manager
 
 API_VERSION = "v1"
@@ -182,7 +182,7 @@ class SyncTableJob(AsyncResource):
 
     def _job_state(self) -> jobs.JobState:
         state = str(self.state)
-        reason = f"error {self.error_code}: {plain_text(self.error_message)}" if state == _FAILED else None
+        reason = failure_reason(self.error_code, self.error_message) if state == _FAILED else None
         return jobs.JobState("synchronization", str(self.id), state, state not in (_DONE, _FAILED), self, reason)
 
 

@@ -150,6 +150,20 @@ class TestImporting:
         assert states == ["unpacking", "complete"]
         assert "import: complete" in capsys.readouterr().err
 
+    @pytest.mark.parametrize(("options", "text"), [({"timeout": 0}, "above 0"), ({"timeout": "soon"}, "above 0"),
+                                                   ({"progress": "yes"}, "progress is a function")])
+    @pytest.mark.parametrize("import_it", [DatasetManager.create, DatasetManager.create_all])
+    def test_what_cannot_be_waited_with_is_refused_before_sending(self, manager, server, import_it, options, text):
+        with pytest.raises(CartoUsageException, match=text):
+            import_it(manager, URL, **options)
+        assert len(server.calls) == 0
+
+    def test_a_bar_without_tqdm_is_refused_before_sending(self, manager, server, monkeypatch):
+        monkeypatch.setitem(sys.modules, "tqdm.auto", None)
+        with pytest.raises(CartoUsageException, match="tqdm, which is not installed"):
+            manager.create(URL, progress=True)
+        assert len(server.calls) == 0
+
     def test_D76_bytes_need_a_name(self, manager, server):
         with pytest.raises(CartoUsageException, match="filename="):
             manager.create(b"a\n1\n")

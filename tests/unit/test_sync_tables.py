@@ -151,6 +151,11 @@ class TestReading:
         with pytest.raises(CartoJobException, match=f"synchronization {ID} failure: error 1100: Not found here$"):
             manager.get(ID).wait()
 
+    def test_a_failure_without_words(self, manager, server, clock):
+        server.get(SYNCS + ID, json=sync("failure"))
+        with pytest.raises(CartoJobException, match=f"synchronization {ID} failure$"):
+            manager.get(ID).wait()
+
     def test_the_deadline_is_that_of_the_module_at_the_call(self, manager, server, clock, monkeypatch):
         server.get(SYNCS + ID, json=sync("syncing"))
         monkeypatch.setattr(sync_tables, "DEFAULT_WAIT", 12)
