@@ -91,7 +91,7 @@ def color_from_hsl(hue: float, saturation: float, lightness: float, alpha: float
 
 
 def color_of_option(value: str | Sequence[float]) -> Color:
-    """Read the `color` of a plain layer: a name, hexadecimal digits, or 3 or 4 numbers.
+    """Read the `color` of a plain layer: a name, hexadecimal digits, or 3 or 4 numbers from 0 to 255.
 
     Raises:
         ValueError: It is none of these.
@@ -101,7 +101,8 @@ def color_of_option(value: str | Sequence[float]) -> Color:
         if color is not None:
             return color
     elif isinstance(value, Sequence) and len(value) in (3, 4) and all(_is_number(part) for part in value):
-        return color_from_rgb(*value)
+        red, green, blue, alpha = (int(_within(part, 255)) for part in (*value, 255)[:4])
+        return Color(red, green, blue, alpha / 255)
     raise ValueError(f"Invalid color {value!r}: a name, #rrggbb, [r, g, b] or [r, g, b, a] is required")
 
 

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Iterator, Sequence
+from itertools import groupby
 from typing import Any
 
-from carto.sandbox.cartocss import CartoCssError, StyleSheet, parse_cartocss
-from carto.sandbox.cartocss_cascade import TooManyRulesError
+from carto.sandbox.cartocss import CartoCssError, parse_cartocss
 from carto.sandbox.css_colors import color_of_option
 from carto.sandbox.map_sql import Database
 from carto.sandbox.map_view import MAX_ZOOM, View
 from carto.sandbox.mapconfig import Layer
-from carto.sandbox.mapnik_style import DEFAULT_BUFFER_PX, MapnikLayer, map_xml
+from carto.sandbox.mapnik_style import DEFAULT_BUFFER_PX, MapnikLayer
 from carto.sandbox.maps_errors import MapsError, refused, render_timeout
 from carto.sandbox.maps_services import MapsServices
-from carto.sandbox.remote_images import RemoteImageError
 from carto.sandbox.rendering import (
     ImageFormat,
-    MapPicture,
     Picture,
     PlainPicture,
     RendererMissingError,
@@ -57,13 +53,13 @@ async def image(
     if view.zoom > MAX_ZOOM:
         drawn, view = [], DEEPEST_TILE
     try:
-        pictures = [await _picture(maps, layer, database, buffer_px) for layer, database in drawn]
+        pictures = [await _picture(maps, together, buffer_px) for together in _drawn_together(drawn)]
         return await maps.renderer.draw(pictures or [PlainPicture()], view, image_format)
     except RenderTimeoutError as error:
         raise render_timeout() from error
     except RendererMissingError as error:
         raise refused(str(error), status=501) from error
-    except (CartoCssError, TooManyRulesError, RenderError) as error:
+    except RenderError as error:
         raise refused(str(error)) from error
 
 
@@ -87,31 +83,30 @@ def _of_layer(error: MapsError, layer: Layer) -> MapsError:
     return layer.refused(problem.message, status=error.status, **context)
 
 
-async def _picture(maps: MapsServices, layer: Layer, database: Database, buffer_px: int) -> Picture:
+def _drawn_together(layers: Sequence[LayerInDatabase]) -> Iterator[list[LayerInDatabase]]:
+    """Part layers into rows that Mapnik draws at once, so that their labels keep clear of each other, and the rest."""
+    for by_mapnik, group in groupby(layers, key=lambda each: each[0].type == "mapnik"):
+        row = list(group)
+        yield from [row] if by_mapnik else [[each] for each in row]
+
+
+async def _picture(maps: MapsServices, layers: Sequence[LayerInDatabase], buffer_px: int) -> Picture:
+    layer = layers[0][0]
     if layer.type == "plain":
         return _plain(layer)
     if layer.type == "http":
         return _tiles(layer)
-    sheet = _sheet(layer)
-    drawn = MapnikLayer(
-        layer.id, layer.sql, sheet, database.conninfo, geometry_column=layer.geometry_column, srid=layer.srid
-    )
-    return MapPicture(map_xml([drawn], buffer_px, await _files(maps, sheet)))
+    return await maps.renderer.map_picture([_mapnik_layer(*each) for each in layers], buffer_px)
 
 
-def _sheet(layer: Layer) -> StyleSheet:
+def _mapnik_layer(layer: Layer, database: Database) -> MapnikLayer:
     try:
-        return parse_cartocss(layer.cartocss or "")
+        sheet = parse_cartocss(layer.cartocss or "")
     except CartoCssError as error:
         raise refused(error.text("style0")) from error
-
-
-async def _files(maps: MapsServices, sheet: StyleSheet) -> dict[str, Path]:
-    urls = sorted(sheet.urls)
-    try:
-        return dict(zip(urls, await asyncio.gather(*(maps.images.file(url, "style0") for url in urls)), strict=True))
-    except RemoteImageError as error:
-        raise refused(str(error)) from error
+    return MapnikLayer(
+        layer.id, layer.sql, sheet, database.conninfo, geometry_column=layer.geometry_column, srid=layer.srid
+    )
 
 
 def _plain(layer: Layer) -> PlainPicture:
@@ -129,6 +124,6 @@ def _plain(layer: Layer) -> PlainPicture:
 def _tiles(layer: Layer) -> TilePicture:
     template, subdomains = layer.options.get("urlTemplate"), layer.options.get("subdomains")
     if not isinstance(template, str):
-        raise refused("Missing mandatory \"urlTemplate\" option")
+        raise refused('Missing mandatory "urlTemplate" option')
     named = [str(name) for name in subdomains] if isinstance(subdomains, (list, str)) else list(DEFAULT_SUBDOMAINS)
     return TilePicture(template, named, bool(layer.options.get("tms")))

@@ -68,11 +68,11 @@ def map_xml(layers: Sequence[MapnikLayer], buffer_size: int = DEFAULT_BUFFER_PX,
         TooManyRulesError: The filters of a stylesheet overlap in too many ways.
     """
     root = Element("Map", {"srs": f"epsg:{WEB_MERCATOR}", "buffer-size": str(buffer_size)})
-    for layer in layers:
+    for index, layer in enumerate(layers):
         if layer.sheet.background is not None:
             root.set("background-color", layer.sheet.background)
         styles = [
-            _add_style(root, f"{layer.name}::{attachment}", rules, files or {})
+            _add_style(root, f"{index}:{layer.name}::{attachment}", rules, files or {})
             for attachment, rules in attachments(layer.sheet.blocks).items()
         ]
         _add_layer(root, layer, styles)
@@ -106,6 +106,8 @@ def _source(layer: MapnikLayer) -> dict[str, str]:
     }
     if layer.srid == WEB_MERCATOR:
         source["extent"] = _WORLD
+    else:  # Mapnik would ask the table that it finds in the query, which may not have the column
+        source["extent_from_subquery"] = "true"
     return source
 
 

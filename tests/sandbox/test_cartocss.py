@@ -127,7 +127,8 @@ def test_the_background_is_that_of_the_last_map_block() -> None:
 def test_the_colors_of_plain_layers() -> None:
     assert color_of_option("red") == Color(255, 0, 0)
     assert color_of_option("#00f8") == Color(0, 0, 255, 136 / 255)
-    assert color_of_option([255, 0, 0, 0.5]) == Color(255, 0, 0, 0.5)
+    assert color_of_option([255, 0, 0, 51]) == Color(255, 0, 0, 0.2)
+    assert color_of_option([255, 0, 0, 0.5]) == Color(255, 0, 0, 0), "as on CARTO: alpha too is a byte"
     assert color_of_option([300, -1, 0]) == Color(255, 0, 0)
     for bad in ("notacolour", [1, 2], ["a", 1, 2], [True, 1, 2], "", "#12345"):
         with pytest.raises(ValueError, match="Invalid color"):
