@@ -91,9 +91,10 @@ class MapView:
                 "container": "map",
                 "style": self._style(),
                 "bounds": [self._bounds[:2], self._bounds[2:]],
+                "cooperativeGestures": True,  # the wheel scrolls the notebook; with Ctrl, it zooms
                 "attributionControl": {"compact": False, "customAttribution": [escape(self._attribution), "MapLibre"]},
             }))
-        return (f'<iframe title="{escape(self._title)}" sandbox="allow-scripts allow-popups" srcdoc="{escape(page)}" '
+        return (f'<iframe title="{escape(self._title)}" sandbox="allow-scripts" srcdoc="{escape(page)}" '
                 f'style="width: 100%; height: {self._height:d}px; border: 0"></iframe>')
 
     def _picture(self) -> str:
@@ -123,11 +124,14 @@ class MapView:
         return [each for number, name in enumerate(ids) for each in _drawn(name, _COLORS[number % len(_COLORS)])]
 
     def _is_public(self) -> bool:
-        """Ask for a tile as the browser will, without any key."""
+        """Ask for a tile as the browser will: without any key, and with no session of the caller's."""
         column, row, zoom = tile_at(self._bounds)
         place = self._tile_place.format(x=column, y=row, z=zoom)
-        with NoAuthClient(self._map.client.base_url) as anybody:
-            response: Response = anybody.send(self._map.instance_url(place), "get", idempotent=True)
+        with NoAuthClient(self._map.client.base_url, retries=0) as anybody:
+            try:
+                response: Response = anybody.send(self._map.instance_url(place), "get")
+            except CartoException:
+                return False
             return response.ok
 
     @property

@@ -61,12 +61,17 @@ def instance(raster=True, layer="layer0"):
     return {"layergroupid": TOKEN, "metadata": {"tilejson": kinds, "layers": [{"id": layer, "type": "mapnik"}]}}
 
 
-def serve_tiles(server, public=True):
-    """Answer for tiles and pictures as a server: those of private maps only to whoever has the key."""
+PRIVATE = 403, {}, json.dumps({"errors": ["permission denied for relation stores"]})
+
+
+def serve_tiles(server, to_anybody=None):
+    """Answer for tiles and pictures as a server; `to_anybody` is what it answers, or fails with, without a key."""
 
     def answer(request):
-        if not public and "Authorization" not in request.headers:
-            return 403, {}, json.dumps({"errors": ["permission denied for relation stores"]})
+        if to_anybody and "Authorization" not in request.headers:
+            if isinstance(to_anybody, Exception):
+                raise to_anybody
+            return to_anybody
         if place := re.search(r"/(\d+)/(\d+)/(\d+)\.mvt", request.url):
             zoom, x, y = map(int, place.groups())
             return 200, {}, tile_of(PLACES, x, y, zoom)
@@ -104,8 +109,7 @@ class TestInteractive:
         html = anonymous(server)._repr_html_()
         frame = Tags(html).only("iframe")
         assert Tags(html).names == {"iframe"}
-        assert "allow-same-origin" not in frame["sandbox"].split()
-        assert "allow-scripts" in frame["sandbox"].split()
+        assert frame["sandbox"] == "allow-scripts"
 
     def test_no_key_and_no_address_but_the_tiles(self, server, page):
         serve_tiles(server)
@@ -203,8 +207,12 @@ class TestPictures:
         image = Tags(html).only("img")
         return image["src"] == f"data:image/png;base64,{base64.b64encode(PNG).decode()}" and KEY not in html
 
+    def test_what_only_the_callers_session_can_reach(self, server):
+        serve_tiles(server, to_anybody=requests.exceptions.SSLError("unknown authority"))
+        assert self._shows_the_picture(anonymous(server)._repr_html_())
+
     def test_a_private_map_is_a_picture_that_the_sdk_fetched(self, server):
-        serve_tiles(server, public=False)
+        serve_tiles(server, to_anybody=PRIVATE)
         assert self._shows_the_picture(anonymous(server)._repr_html_())
         last = server.calls[-1].request
         bbox = re.search(r"static/bbox/[^/]*/([^/]*)/800/400\.png", last.url)[1]
