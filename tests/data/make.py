@@ -2,7 +2,8 @@
 
     python tests/data/make.py
 
-Run it again after a change here; a test says when the files have not been made by it.
+Run it again after a change here; a test says when the files have not been made by it. sheet.xls is not: nothing that
+writes such files is at hand; it was made from the same data with the package xlwt.
 """
 
 from __future__ import annotations

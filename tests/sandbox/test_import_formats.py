@@ -18,6 +18,7 @@ import pyogrio
 import pytest
 
 from carto.sandbox import Sandbox
+from carto.sandbox.formats import vector_translate
 from tests.conftest import PROJECT_ROOT
 from tests.sandbox.import_client import DATA, ImportClient
 from tests.sandbox.rails_client import words
@@ -91,6 +92,10 @@ def opened_by_gdal(expected: Expected, folder: Path) -> tuple[str, str, dict[str
         path = str(folder / expected.file)
         Path(path).write_text(text, encoding="utf-8")
         options = {"AUTODETECT_TYPE": "YES", "AUTODETECT_SIZE_LIMIT": "0"}
+    elif expected.format == "xls":
+        path = str(folder / "sheet.gpkg")
+        task = {"source": str(DATA / expected.file), "target": path, "arguments": ["-f", "GPKG"]}
+        subprocess.run([sys.executable, "-I", vector_translate.__file__], input=json.dumps(task), text=True, check=True)
     elif expected.format == "zip":
         path = f"/vsizip/{path}/Stations 25830.shp"
     elif expected.format == "carto":
@@ -107,8 +112,8 @@ def as_loaded(value: Any, example: Any) -> Any:
 
 
 def test_every_file_and_every_format_stands_in_the_docs() -> None:
-    assert {each.file for each in EXPECTED} == {path.name for path in DATA.iterdir()} - {"make.py", "__pycache__"}
-    assert {each.format for each in EXPECTED} == set(words("csv tsv geojson zip gpkg kml kmz gpx xlsx carto"))
+    assert {each.file for each in EXPECTED} == {path.name for path in DATA.iterdir() if path.is_file()} - {"make.py"}
+    assert {each.format for each in EXPECTED} == set(words("csv tsv geojson zip gpkg kml kmz gpx xlsx xls carto"))
 
 
 def test_the_files_are_those_that_the_script_makes(tmp_path: Path) -> None:
@@ -159,7 +164,7 @@ def test_a_table_is_what_gdal_reads(
 
 
 @pytest.mark.parametrize("file", ["comma.csv", "semicolon-latin1.csv", "tab-utf16.tsv", "points.geojson", "points.kml",
-                                  "points.kmz", "hike.gpx", "sheet.xlsx", "map.carto"])  # fmt: skip
+                                  "points.kmz", "hike.gpx", "sheet.xlsx", "sheet.xls", "map.carto"])  # fmt: skip
 def test_names_and_positions_arrive(account: ImportClient, imported: dict[str, list[str]], file: str) -> None:
     table = imported[file][-1]
     rows = account.sql(f"SELECT name, ST_X(the_geom) AS x, ST_Y(the_geom) AS y FROM {table} ORDER BY cartodb_id")

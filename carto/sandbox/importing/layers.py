@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import struct
 import subprocess
+import sys
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -202,20 +202,23 @@ def _table_options(path: Path, guess_types: bool, guess_quoted: bool) -> dict[st
 
 
 def _converted_xls(path: Path) -> Path:
-    """Write an old Excel file as a GeoPackage, by the ogr2ogr of the system: pyogrio has no driver for it.
+    """Write an old Excel file as a GeoPackage, by the GDAL that PostGIS brings along: pyogrio has no driver for it.
 
     Raises:
-        ImportFailed: 1, there is no ogr2ogr; 2008, it can't read the file.
+        ImportFailed: 1, there is no such GDAL; 2008, it can't read the file.
     """
-    program = shutil.which("ogr2ogr")
-    if program is None:
-        raise ImportFailed(1, "XLS files need ogr2ogr (Debian's package gdal-bin); XLSX files do not")
+    from carto.sandbox.formats import vector_translate  # here, since its package takes long to load
+
     target = path.with_suffix(".xls.gpkg")
-    run = subprocess.run(  # noqa: S603 -- our own arguments
-        [program, "-f", "GPKG", target, path], capture_output=True, text=True, check=False
-    )
+    task = {"source": str(path), "target": str(target), "arguments": ["-f", "GPKG"]}
+    run = subprocess.run(  # noqa: S603 -- our own script
+        [sys.executable, "-I", vector_translate.__file__],
+        input=json.dumps(task), capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if run.returncode == vector_translate.NO_LIBRARY:
+        raise ImportFailed(1, "XLS files need the library libgdal, XLSX files do not")
     if run.returncode:
-        raise ImportFailed(2008, f"{path.name}: {run.stderr.strip()}")
+        raise ImportFailed(2008, f"{path.name}: {run.stderr.strip().replace(f'{path.parent}/', '')}")
     return target
 
 
