@@ -7,7 +7,6 @@ this project installed in it. Run it by `make test-matrix`; a row's name as an a
 
 from __future__ import annotations
 
-import re
 import shutil
 import subprocess
 import sys
@@ -15,6 +14,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import requires
 from pathlib import Path
+
+from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parent.parent
 ENVIRONMENTS = ROOT / ".venv-matrix"
@@ -48,10 +49,14 @@ def _is_version(path: str, version: str) -> bool:
 
 
 def lowest_versions() -> tuple[str, ...]:
-    """Pin every dependency to its floor; tools that only look at the code keep their newest version."""
-    floors = (re.match(r"([A-Za-z0-9_.-]+)(?:\[[^]]*])?[^;]*?>=([0-9.]+)", each) for each in requires("carto") or ())
-    tools = {"mypy", "ruff"}
-    return tuple(f"{floor[1]}=={floor[2]}" for floor in floors if floor and floor[1] not in tools)
+    """Pin what the package and its extras need to its floor; what only its tests need keeps its newest version."""
+    needed = [each for each in map(Requirement, requires("carto") or ()) if not _is_for_developers(each)]
+    floors = {each.name: spec.version for each in needed for spec in each.specifier if spec.operator == ">="}
+    return tuple(f"{name}=={version}" for name, version in floors.items())
+
+
+def _is_for_developers(requirement: Requirement) -> bool:
+    return any(f'extra == "{extra}"' in str(requirement.marker) for extra in ("test", "bench"))
 
 
 def rows(pythons: dict[str, str]) -> Iterator[Row]:
@@ -82,7 +87,8 @@ def run(row: Row) -> bool:
     python = environment / "bin" / "python"
     install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     subprocess.run([*install, "-c", constraints, "-e", ".[test]"], check=True, cwd=ROOT)
-    tests = [python, "-m", "pytest", "-q", "-n", "3", "--dist", "loadfile", "--fail-on-skip", "--ignore=tests/packaging"]
+    options = ["-q", "-n", "3", "--dist", "loadfile", "--fail-on-skip", "--ignore=tests/packaging"]
+    tests = [python, "-m", "pytest", *options]
     return subprocess.run(tests, check=False, cwd=ROOT).returncode == 0
 
 
