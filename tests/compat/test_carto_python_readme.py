@@ -173,7 +173,7 @@ def test_the_loop_of_a_sync_job_that_fails_prints_why(names: dict[str, Any], url
 
 @import_api
 def test_the_current_imports_are_listed(names: dict[str, Any], stores: str) -> None:
-    Path(stores).write_text("name,n\n" + "x,1\n" * 60_000)
+    Path(stores).write_text("name,n\n" + "x,1\n" * 20_000)
     job = DatasetManager(names["auth_client"]).create(stores, wait=False)
     run(LIST_IMPORTS, names)
     assert [each.get_id() for each in names["file_imports"]] == [job.get_id()]

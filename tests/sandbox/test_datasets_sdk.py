@@ -17,6 +17,7 @@ from carto.exceptions import (
     CartoBadRequestException,
     CartoForbiddenException,
     CartoJobException,
+    CartoLimitException,
     CartoNotFoundException,
     CartoUnauthorizedException,
     CartoUnprocessableException,
@@ -154,7 +155,7 @@ class TestImports:
 
     def test_a_job_is_listed_and_resumed_by_its_id(self, manager: DatasetManager, client: APIKeyAuthClient,
                                                    csv: Path) -> None:
-        csv.write_text(CSV + "x,1,1,1\n" * 60_000, encoding="utf-8")
+        csv.write_text(CSV + "x,1,1,1\n" * 20_000, encoding="utf-8")
         job = manager.create(csv, wait=False)
         assert type(job) is FileImportJob
         jobs = FileImportJobManager(client)
@@ -163,6 +164,16 @@ class TestImports:
         resumed.wait()
         assert (resumed.state, resumed.tables_created_count) == ("complete", 1)
         assert jobs.all() == []
+
+    def test_too_many_at_once(self, manager: DatasetManager, csv: Path) -> None:
+        csv.write_text("name,n\n" + "x,1\n" * 20_000)
+        jobs = [manager.create(csv, wait=False) for _ in range(3)]
+        with pytest.raises(CartoLimitException, match="3 import slots") as caught:
+            manager.create(csv, wait=False)
+        assert caught.value.kind == "imports"
+        for job in jobs:
+            job.wait()
+        assert manager.create(csv).table.row_count == 20_000
 
     @pytest.mark.parametrize(("name", "content", "code", "title"), [
         ("empty.csv", b"", 1005, "Empty file"), ("broken.zip", b"PK\x03\x04 no zip", 1003, "Decompression error"),
