@@ -80,6 +80,7 @@ class Sandbox:
             stays when the sandbox stops.
         accounts: Accounts to serve: a JSON file ``{"accounts": [...]}``, or that list itself. The default
             is one account, ``demo``. See `carto.sandbox.accounts` for the fields.
+        image_hosts: Hosts besides this machine from which maps may take tiles and images.
         verbose: Write every request and the server's messages to standard error.
         start_timeout: Seconds that starting may take.
     """
@@ -92,6 +93,7 @@ class Sandbox:
         data_dir: str | os.PathLike[str] | None = None,
         database_url: str | None = None,
         accounts: str | os.PathLike[str] | Sequence[Mapping[str, Any]] | None = None,
+        image_hosts: Sequence[str] = (),
         verbose: bool = False,
         start_timeout: float = 60.0,
     ) -> None:
@@ -101,6 +103,7 @@ class Sandbox:
             "data_dir": _absolute(data_dir),
             "database_url": database_url,
             "accounts": _absolute(accounts) if isinstance(accounts, (str, os.PathLike)) else accounts,
+            "image_hosts": list(image_hosts),
             "verbose": verbose,
         }
         self._start_timeout = start_timeout

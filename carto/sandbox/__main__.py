@@ -85,8 +85,14 @@ def _parser() -> argparse.ArgumentParser:
         help="JSON file describing the accounts to serve (default: one account, demo)",
     )
     parser.add_argument(
-        "-v", "--verbose", action="store_true", help="show every request and the server's messages"
+        "--image-host",
+        action="append",
+        default=[],
+        dest="image_hosts",
+        metavar="HOST",
+        help="let maps take tiles and images from this host; may be repeated (default: from this machine only)",
     )
+    parser.add_argument("-v", "--verbose", action="store_true", help="show every request and the server's messages")
     return parser
 
 

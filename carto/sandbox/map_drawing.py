@@ -22,6 +22,7 @@ from carto.sandbox.rendering import (
     RenderError,
     RenderTimeoutError,
     TilePicture,
+    has_mapnik,
 )
 
 DEEPEST_TILE = View.of_tile(MAX_ZOOM, 0, 0)
@@ -64,13 +65,16 @@ async def image(
 
 
 async def check(maps: MapsServices, layer: Layer, database: Database) -> None:
-    """Draw a layer once, where there is hardly anything to draw.
+    """Draw a layer once, where there is hardly anything to draw; without Mapnik, at least read its style.
 
     Raises:
         MapsError: Its style or query is wrong.
     """
     try:
-        await image(maps, [(layer, database)], DEEPEST_TILE)
+        if has_mapnik():
+            await image(maps, [(layer, database)], DEEPEST_TILE)
+        else:
+            _mapnik_layer(layer, database)
     except MapsError as error:
         raise _of_layer(error, layer) from error
 

@@ -33,7 +33,7 @@ class MapsServices:
         self.state = state
         self.instances = MapInstances(state, clock)
         self.templates = TemplateStore(state)
-        self.images = RemoteImages(_images_directory(state.options.data_dir))
+        self.images = RemoteImages(_images_directory(state.options.data_dir), state.options.image_hosts)
         self.renderer = Renderer(self.images)
 
     async def start(self) -> None:

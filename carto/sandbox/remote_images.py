@@ -115,7 +115,7 @@ class RemoteImages:
         if parts.scheme not in ("http", "https"):
             raise RemoteImageError(f"'{url}' is no http or https URL")
         if host not in self._allowed_hosts and not _is_loopback(host):
-            raise RemoteImageError(f"The sandbox may not fetch images from '{host}': allow this host when starting it")
+            raise RemoteImageError(f"The sandbox may not fetch images from '{host}': start it with --image-host {host}")
 
 
 def _suffix(content: bytes) -> str | None:

@@ -144,7 +144,8 @@ class Renderer:
             RenderTimeoutError: It took too long, or PostgreSQL cancelled the query.
             RenderError: Mapnik or PostgreSQL refused, or a remote image could not be had.
         """
-        require_mapnik()
+        if not has_mapnik():
+            raise RendererMissingError(f"Images need Mapnik, which is not installed here: {_PIP_COMMAND}")
         _check_size(view)
         try:
             described = [await self._describe(picture, view) for picture in pictures]
@@ -192,14 +193,9 @@ class Renderer:
         return image
 
 
-def require_mapnik() -> None:
-    """Make sure that there is something to draw with.
-
-    Raises:
-        RendererMissingError: Mapnik is not installed.
-    """
-    if find_spec("mapnik") is None:
-        raise RendererMissingError(f"Images need Mapnik, which is not installed here: {_PIP_COMMAND}")
+def has_mapnik() -> bool:
+    """Tell whether there is something to draw with."""
+    return find_spec("mapnik") is not None
 
 
 def _check_size(view: View) -> None:

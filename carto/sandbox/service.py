@@ -47,7 +47,7 @@ def run(options: Options, keep_open: int, report: Report) -> None:
         _provision(conninfo, accounts)
         files = data_dir or run_directory.path
         config = uvicorn.Config(
-            create_app(ServerOptions(accounts, conninfo, files)),
+            create_app(ServerOptions(accounts, conninfo, files, tuple(options["image_hosts"]))),
             http=NodeHttpProtocol,
             log_config=None,
             access_log=options["verbose"],

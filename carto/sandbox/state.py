@@ -25,11 +25,13 @@ class ServerOptions:
         accounts: Accounts to serve.
         conninfo: Connection string of the cluster, of a role that may create roles and databases.
         data_dir: Directory for what has to be kept on disk.
+        image_hosts: Hosts besides this machine from which maps may take tiles and images.
     """
 
     accounts: list[Account]
     conninfo: str
     data_dir: Path
+    image_hosts: tuple[str, ...] = ()
 
 
 @dataclass

@@ -22,9 +22,10 @@ from typing import Any, TypeVar
 import numpy as np
 import psycopg
 import pytest
+import requests
 from PIL import Image
 
-from carto.sandbox import rendering
+from carto.sandbox import Sandbox, rendering
 from carto.sandbox.cartocss import parse_cartocss
 from carto.sandbox.css_colors import Color
 from carto.sandbox.map_view import TILE_SIZE, View
@@ -539,7 +540,7 @@ def test_tiles_that_cannot_be_had_are_told(drawing: Drawing, other_server: str) 
 @pytest.mark.parametrize(
     ("url", "message"),
     [
-        ("http://example.com/a.png", "may not fetch images from 'example.com': allow this host"),
+        ("http://example.com/a.png", "may not fetch images from 'example.com': start it with --image-host example.com"),
         ("http://127.0.0.1.example.com/a.png", "may not fetch"),
         ("http://127.0.0.1@example.com/a.png", "may not fetch"),
         ("http://10.0.0.1/a.png", "may not fetch"),
@@ -776,6 +777,52 @@ def test_the_server_can_be_made_without_mapnik() -> None:
     program = "import sys; sys.modules['mapnik'] = None; import carto.sandbox.server"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+HIDE_MAPNIK = """
+from importlib.machinery import PathFinder
+found = PathFinder.find_spec
+PathFinder.find_spec = lambda name, *rest: None if name == "mapnik" else found(name, *rest)
+"""
+
+
+def new_map(sandbox: Sandbox, *layers: dict[str, Any]) -> requests.Response:
+    config = {"version": "1.8.0", "layers": list(layers)}
+    return requests.post(sandbox.base_url + "api/v1/map", json=config, params={"api_key": sandbox.api_key}, timeout=30)
+
+
+def tile(sandbox: Sandbox, created: requests.Response, path: str) -> requests.Response:
+    token = created.json()["layergroupid"]
+    return requests.get(f"{sandbox.base_url}api/v1/map/{token}/{path}", timeout=30)
+
+
+def styled(css: str) -> dict[str, Any]:
+    return {"type": "mapnik", "options": {"sql": POINT, "cartocss": css, "cartocss_version": "2.3.0"}}
+
+
+def test_a_sandbox_without_mapnik_does_all_but_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "sitecustomize.py").write_text(HIDE_MAPNIK)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with Sandbox() as sandbox:
+        created = new_map(sandbox, styled("#l { marker-width: 5; }"))
+        assert created.status_code == 200
+        refused = tile(sandbox, created, "0/0/0.png")
+        assert refused.status_code == 501
+        assert refused.json()["errors"] == ["Images need Mapnik, which is not installed here: pip install mapnik"]
+        assert tile(sandbox, created, "0/0/0.mvt").headers["Content-Type"] == "application/x-protobuf"
+        assert "Unrecognized rule: bad" in new_map(sandbox, styled("#l { bad: 5; }")).text
+
+
+def test_hosts_for_images_are_allowed_when_the_sandbox_starts() -> None:
+    with Sandbox(image_hosts=["host.invalid"]) as sandbox:
+        errors = []
+        for host in ("host.invalid", "other.invalid"):
+            layer = {"type": "http", "options": {"urlTemplate": f"http://{host}/{{z}}/{{x}}/{{y}}.png"}}
+            errors += tile(sandbox, new_map(sandbox, layer), "all/0/0/0.png").json()["errors"]
+    assert errors == [
+        "Unable to fetch http tile: http://host.invalid/0/0/0.png",
+        "The sandbox may not fetch images from 'other.invalid': start it with --image-host other.invalid",
+    ]
 
 
 # Views
