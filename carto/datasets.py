@@ -79,7 +79,7 @@ class Dataset(VisualizationResource):
     def _dependents(self) -> str:
         names = [str(each.name) for each in self.dependent_visualizations or ()]
         others = self.dependent_visualizations_count - len(names)
-        return ", ".join(names + [f"{others} others"] * (others > 0))
+        return ", ".join([*names, f"{others} more"] if others > 0 else names)
 
     def _shown(self) -> list[tuple[str, Any]]:
         table = self.table

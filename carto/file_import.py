@@ -286,6 +286,8 @@ def _checked_archive(archive: Any, options: Mapping[str, Any]) -> Any:
     if len(given) + (archive is not None) > 1:
         raise CartoUsageException("an import has one source, and this one has several: "
                                   f"{', '.join(given if archive is None else ['the archive', *given])}")
+    if isinstance(archive, os.PathLike):
+        return Path(archive)
     if not isinstance(archive, str) or is_url(archive):
         return archive
     if _OTHER_URL.match(archive):

@@ -46,7 +46,11 @@ def datasets(client: APIKeyAuthClient) -> Dataset | None:
     imports = FileImportJobManager(client).all()
     syncs = SyncTableJobManager(client).create("https://example.com/a.csv", 900)
     syncs.force_sync()
-    url = VisualizationManager(client).get("my map").export(timeout=10)
+    layers = manager.create_all("land.gpkg", privacy=PUBLIC)
+    print(layers[0].name, layers[1:])
+    my_map = VisualizationManager(client).get("my map")
+    my_map.download("my_map.carto")
+    url = my_map.export(timeout=10)
     print(len(imports), url)
     return manager.get_or_none("cities")
 
@@ -67,4 +71,5 @@ def revealed(sql: SQLClient, batch: BatchSQLClient, manager: DatasetManager, cop
     reveal_type(batch.read("x"))  # R: dict[str, Any]
     reveal_type(manager.all())  # R: list[carto.datasets.Dataset]
     reveal_type(manager.get("x"))  # R: carto.datasets.Dataset
+    reveal_type(manager.create_all("x"))  # R: carto.display.Listing[carto.datasets.Dataset]
     reveal_type(copy.copyto("COPY t TO STDOUT"))  # R: requests.models.Response

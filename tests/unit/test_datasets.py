@@ -447,7 +447,7 @@ class TestDeleting:
         server.get(VIZ + DATASET_ID, json=dataset(
             dependent_visualizations=[{"id": MAP_ID, "name": "my map"}, {"id": "2", "name": "other"}],
             dependent_visualizations_count=5))
-        with pytest.raises(CartoUsageException, match="depend on it: my map, other, 3 others; force_delete"):
+        with pytest.raises(CartoUsageException, match="depend on it: my map, other, 3 more; force_delete"):
             stores.delete()
         assert query(server.calls[0])["with_dependent_visualizations"] == "100"
         assert methods(server) == ["GET"]

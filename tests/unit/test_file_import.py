@@ -104,8 +104,18 @@ def csv(tmp_path):
     return path
 
 
+class AnyPath:
+    """A path of somebody else's."""
+
+    def __init__(self, path):
+        self._path = path
+
+    def __fspath__(self):
+        return str(self._path)
+
+
 class TestFiles:
-    @pytest.mark.parametrize("form", [str, Path])
+    @pytest.mark.parametrize("form", [str, Path, AnyPath])
     @pytest.mark.usefixtures("no_leaks")
     def test_D09_a_path_of_any_case_with_blanks_and_accents(self, manager, posts, csv, form):
         job = manager.create(form(csv))
