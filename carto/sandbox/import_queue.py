@@ -22,6 +22,7 @@ from carto.sandbox.importer import (
     download,
     import_source,
     imports_directory,
+    uncancelled,
 )
 from carto.sandbox.state import ServerState
 
@@ -145,8 +146,11 @@ class ImportQueue:
         result = await import_source(self._state, account, source, import_jobs.options_of(job), note_state)
         if job["content_guessing"]:
             job["state"] = import_jobs.GUESSING
-        ids, map_id = await imported_datasets.record(
-            self._state, account, result, privacy=job["privacy"], with_map=job["create_visualization"]
+        # The tables are there, so that beginning anew would make them twice.
+        ids, map_id = await uncancelled(
+            imported_datasets.record(
+                self._state, account, result, privacy=job["privacy"], with_map=job["create_visualization"]
+            )
         )
         import_jobs.set_complete(job, result, ids, map_id)
 

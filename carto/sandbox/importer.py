@@ -35,6 +35,8 @@ __all__ = [
     "Source",
     "download",
     "import_source",
+    "imports_directory",
+    "uncancelled",
 ]
 
 _START_WORKER = (
@@ -228,7 +230,7 @@ async def download(
 def imports_directory(state: ServerState) -> Path:
     """Return the directory for files on their way into the database."""
     directory = state.options.data_dir / "imports"
-    directory.mkdir(mode=0o700, exist_ok=True)
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     return directory
 
 
@@ -266,7 +268,7 @@ async def _answer_of(messages: asyncio.StreamReader, on_state: OnState) -> Any:
     async for line in messages:
         message = json.loads(line)
         if message.get("committing"):
-            return await _uncancelled(_answer_of(messages, on_state))
+            return await uncancelled(_answer_of(messages, on_state))
         if "state" in message:
             on_state(message["state"])
         elif "failed" in message:
@@ -276,7 +278,7 @@ async def _answer_of(messages: asyncio.StreamReader, on_state: OnState) -> Any:
     raise ImportFailed(UNKNOWN, "the process of the import ended without an answer")
 
 
-async def _uncancelled(work: Coroutine[Any, Any, Any]) -> Any:
+async def uncancelled(work: Coroutine[Any, Any, Any]) -> Any:
     """Wait for what can't be undone any more, even when told to stop."""
     working = asyncio.ensure_future(work)
     try:

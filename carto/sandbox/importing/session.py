@@ -67,6 +67,8 @@ class Session:
     def _open_file(self) -> list[Layer]:
         self._report({"state": "unpacking"})
         path, name = Path(self._source["path"]), self._source["filename"]
+        if not path.exists():
+            raise ImportFailed(1000, f"{name} is gone")
         if path.stat().st_size > self._limits["file_bytes"]:
             raise ImportFailed(6666, f"{name} has {path.stat().st_size} bytes")
         contents = unpack(path, name, Path(self._task["directory"]), self._limits["file_bytes"])
