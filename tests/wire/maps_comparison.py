@@ -166,7 +166,7 @@ def _features(tile: bytes) -> list[Any]:
     """Decode a vector tile with GDAL."""
     layers = []
     for name, _ in pyogrio.list_layers(tile) if tile else ():
-        meta, _, shapes, columns = pyogrio.raw.read(tile, layer=name)
+        meta, _, shapes, columns = pyogrio.raw.read(tile, layer=name, CLIP="NO")
         fields = list(meta["fields"])
         features = [
             (shape.hex(), {field: str(column[row]) for field, column in zip(fields, columns, strict=True)})
