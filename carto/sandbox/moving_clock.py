@@ -1,4 +1,4 @@
-"""The clock that synchronizations go by, which tests may move: ``/sandbox/clock``.
+"""The clock that synchronizations and the lives of maps go by, which tests may move: ``/sandbox/clock``.
 
     curl -d '{"advance": 900}' http://127.0.0.1:PORT/sandbox/clock
 
