@@ -354,3 +354,16 @@ def test_numbers_in_the_first_line_are_rows_only_if_all_are(account: ImportClien
     assert account.columns(table) == {"field_1": "double precision", "field_2": "double precision"}
     assert account.sql(f"SELECT count(*) AS n FROM {table}") == [{"n": 2}]
     assert list(account.columns(account.table_of(b"name,2010\nx,4\n", "years.csv"))) == ["name", "_2010"]
+
+
+@pytest.mark.parametrize(("file_format", "extension"), [("csv", "csv"), ("geojson", "geojson"), ("shp", "zip"),
+                                                        ("kml", "kml")])  # fmt: skip
+def test_what_the_sql_api_writes_is_read_again(account: ImportClient, file_format: str, extension: str) -> None:
+    table = account.table_of(DATA / "comma.csv", "written.csv")
+    query = {"q": f"SELECT * FROM {table} ORDER BY cartodb_id", "format": file_format, "filename": f"as_{file_format}"}
+    content = account.call("GET", "v2/sql", params=query).content
+    copy = account.table_of(content, f"as_{file_format}.{extension}")
+    rows = account.sql(f"SELECT name, ST_X(the_geom) AS x, ST_Y(the_geom) AS y FROM {copy} ORDER BY cartodb_id")
+    assert [row["name"] for row in rows] == [name for name, _, _ in CITIES]
+    assert [(row["x"], row["y"]) for row in rows] == [pytest.approx((x, y)) for _, x, y in CITIES]
+    assert "the_geom_webmercator_0" not in account.columns(copy)
