@@ -97,7 +97,8 @@ class DatasetManager(VisualizationsManager[Dataset]):
 
     def is_sync_table(self, archive: Any, interval: int | None, **import_args: Any) -> bool:
         """Tell whether the arguments of `create` ask for a dataset that is fetched again at an interval."""
-        return interval is not None and (is_url(archive) or "connection" in import_args)
+        is_database = not import_args.keys().isdisjoint(("connection", "connector"))
+        return interval is not None and (is_url(archive) or is_database)
 
     def create(self, archive: Any = None, interval: int | None = None, *, wait: bool = True,
                timeout: float | None = None, progress: Progress = None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -35,6 +36,8 @@ _URL = re.compile(r"(https?|ftp)://", re.IGNORECASE)
 _OTHER_URL = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
 #: Sources that are options of the request, not an archive.
 _SOURCES = ("url", "connection", "connector", "sql", "table_copy", "remote_visualization_id")
+
+log = logging.getLogger("carto")
 
 
 def is_url(archive: Any) -> bool:
@@ -141,6 +144,8 @@ class FileImportJob(AsyncResource):
         last = jobs.wait(self._job_state(), self._read_state, DEFAULT_WAIT if timeout is None else timeout, on_state)
         if last.state != _DONE or self.success is False:
             raise jobs.failure(last)
+        if self.warnings:
+            log.warning("carto: import %s ended with warnings: %s", self.get_id(), self.warnings)
 
     def update_from_dict(self, attribute_dict: Mapping[str, Any]) -> None:
         """Take over an answer; the server calls the id in three ways."""

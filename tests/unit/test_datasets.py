@@ -202,7 +202,8 @@ class TestSynchronized:
 
     @pytest.mark.parametrize(("archive", "interval", "options", "expected"), [
         (URL, 900, {}, True), ("HTTP://x/y.csv", 900, {}, True), (URL, None, {}, False), ("a.csv", 900, {}, False),
-        (None, 900, {"connection": {}}, True), (None, None, {"connection": {}}, False),
+        (None, 900, {"connection": {}}, True), (None, 900, {"connector": {}}, True),
+        (None, None, {"connection": {}}, False),
     ])
     def test_telling_them_from_others(self, manager, archive, interval, options, expected):
         assert manager.is_sync_table(archive, interval, **options) is expected

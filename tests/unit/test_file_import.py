@@ -444,6 +444,16 @@ class TestWaiting:
         job.wait()
         assert job.error_code == 1022
 
+    def test_what_was_left_out_is_logged(self, manager, posts, server, clock, caplog):
+        polled(server, state("complete", success=True, warnings={"rejected_layers": ["lakes"], "user_max_layers": 4}))
+        manager.create(URL).wait()
+        assert f"import {ID} ended with warnings: {{'rejected_layers': ['lakes']" in caplog.text
+
+    def test_success_without_warnings_is_quiet(self, manager, posts, server, clock, caplog):
+        polled(server, state("complete", success=True))
+        manager.create(URL).wait()
+        assert caplog.records == []
+
     def test_the_network_may_be_away_for_a_while(self, manager, posts, server, clock):
         server.get(IMPORTS + ID, json=state("importing"))
         server.get(IMPORTS + ID, body=requests.ConnectionError("gone"))
