@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from carto.auth import NoAuthClient
 from carto.display import html_table
 from carto.exceptions import CartoException, CartoResponseException
-from carto.tile_extent import Bounds, bounds_of_features, tile_at
+from carto.tile_extent import Bounds, bounds_of_features, tile_at, view_of
 
 if TYPE_CHECKING:
     from requests import Response
@@ -98,7 +98,9 @@ class MapView:
                 f'style="width: 100%; height: {self._height:d}px; border: 0"></iframe>')
 
     def _picture(self) -> str:
-        image = self._map.image(_PICTURE_WIDTH, self._height, bbox=self._bounds)
+        # with a bbox, servers take the middle of its degrees, which is not the middle of the picture
+        center, zoom = view_of(self._bounds, _PICTURE_WIDTH, self._height)
+        image = self._map.image(_PICTURE_WIDTH, self._height, center=center, zoom=zoom)
         return (f'<figure style="margin: 0"><img alt="{escape(self._title)}" style="max-width: 100%" '
                 f'src="data:image/png;base64,{b64encode(image).decode()}">'
                 f"<figcaption>{escape(self._attribution)}</figcaption></figure>")

@@ -21,6 +21,8 @@ _CLOSE_PATH = 7
 #: The tile of the whole world is exact enough for boxes that are larger than this part of it.
 _LARGE = 1 / 64
 _DEEPEST = 18
+#: Width and height of the world at zoom 0.
+_WORLD_PIXELS = 256
 
 
 def bounds_of_features(tile: Callable[[int, int, int], bytes]) -> Bounds | None:
@@ -44,6 +46,22 @@ def tile_at(bounds: Bounds) -> tuple[int, int, int]:
     left, top, right, bottom = _mercator(bounds)
     zoom = _zoom_of((left, top, right, bottom))
     return _index((left + right) / 2, zoom), _index((top + bottom) / 2, zoom), zoom
+
+
+def view_of(bounds: Bounds, width: int, height: int) -> tuple[tuple[float, float], int]:
+    """Fit a picture to the bounds, at the deepest zoom at which they have room in it.
+
+    Args:
+        bounds: What has to be seen.
+        width: Pixels.
+        height: Pixels.
+
+    Returns:
+        The middle of the picture as longitude and latitude, and the zoom.
+    """
+    left, top, right, bottom = _mercator(bounds)
+    zooms = math.log2(width / _WORLD_PIXELS / (right - left)), math.log2(height / _WORLD_PIXELS / (bottom - top))
+    return (_longitude((left + right) / 2), _latitude((top + bottom) / 2)), max(0, math.floor(min(zooms)))
 
 
 def _covering(box: Box) -> list[tuple[int, int, int]]:

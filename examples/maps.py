@@ -35,8 +35,6 @@ STYLE = """
     }
 """
 
-INHABITED_WORLD = (-170.0, -56.0, 180.0, 72.0)
-
 
 def main() -> None:
     """Draw on the account that the options or the environment name."""
@@ -64,7 +62,7 @@ def draw(config: dict[str, Any], auth_client: APIKeyAuthClient) -> bytes:
     """Draw an anonymous map of the cities as PNG."""
     anonymous = AnonymousMap(auth_client)
     anonymous.instantiate(config)
-    return anonymous.image(1024, 560, bbox=INHABITED_WORLD)
+    return anonymous.image(1024, 560, center=(5, 25), zoom=2)
 
 
 if __name__ == "__main__":

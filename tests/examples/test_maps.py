@@ -22,9 +22,8 @@ EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 CITIES = EXAMPLES / "files" / "populated_places.csv"
 BLUE = "#0f6fc6"
 
-#: The picture: its size, the zoom at which 350 degrees fit into its width, and the middle of its bounds in the world.
-SIZE, ZOOM = (1024, 560), 2
-WEST, SOUTH, EAST, NORTH = (-170, -56, 180, 72)
+#: The picture: its width and height, its zoom, and the longitude and latitude of its middle.
+SIZE, ZOOM, MIDDLE = (1024, 560), 2, (5, 25)
 
 pytestmark = pytest.mark.filterwarnings("ignore::carto.resources.NonPublicAPIWarning")
 
@@ -52,7 +51,7 @@ def _row(latitude: float) -> float:
 def _places() -> list[tuple[float, float]]:
     """Give where the cities have to stand in the picture: column and row."""
     world = 256 * 2**ZOOM
-    middle = ((WEST + EAST) / 2 / 360 + 0.5, (_row(SOUTH) + _row(NORTH)) / 2)
+    middle = (MIDDLE[0] / 360 + 0.5, _row(MIDDLE[1]))
     with CITIES.open(newline="", encoding="utf-8") as file:
         points = [re.findall(r"-?[0-9.]+", row["the_geom"].partition(";")[2]) for row in csv.DictReader(file)]
     shares = [(float(longitude) / 360 + 0.5, _row(float(latitude))) for longitude, latitude in points]

@@ -82,7 +82,7 @@ def test_the_canvas_shows_the_cities(at_top: Browser, name: str) -> None:
         count, width = _spread(pixels(at_top.picture(frame)), INTERACTIVE[name])
         return count > 1000 and width > 0.5
 
-    wait_until(drawn)
+    wait_until(drawn, 120)
 
 
 @pytest.mark.parametrize("name", INTERACTIVE)

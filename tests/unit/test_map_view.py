@@ -215,10 +215,10 @@ class TestPictures:
         serve_tiles(server, to_anybody=PRIVATE)
         assert self._shows_the_picture(anonymous(server)._repr_html_())
         last = server.calls[-1].request
-        bbox = re.search(r"static/bbox/[^/]*/([^/]*)/800/400\.png", last.url)[1]
-        west, south, east, north = map(float, bbox.split(","))
-        assert west < -10 < 14 < east
-        assert south < 30 < 42 < north
+        view = re.search(r"static/center/[^/]*/(\d+)/([^/]*)/([^/]*)/800/400\.png", last.url)
+        zoom, latitude, longitude = view.groups()
+        assert (float(longitude), float(latitude)) == pytest.approx((2, 36.24), abs=0.1)
+        assert zoom == "5"
         assert last.headers["Authorization"].startswith("Basic ")
         assert KEY not in last.url
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from carto.tile_extent import bounds_of_features, tile_at
+from carto.tile_extent import bounds_of_features, tile_at, view_of
 from tests.unit.vector_tiles import LINE, POINT, POLYGON, feature, layer, tile_of
 
 #: The unit of the tile of the whole world, in degrees of longitude.
@@ -87,3 +87,19 @@ def test_few_tiles_are_asked_for():
 ])
 def test_the_tile_that_shows_an_area(bounds, tile):
     assert tile_at(bounds) == tile
+
+
+@pytest.mark.parametrize(("bounds", "size", "zoom"), [
+    ((-180, -60, 180, 75), (511, 400), 0),
+    ((-180, -60, 180, 75), (1024, 1024), 2),
+    ((0, 0, 11.25, 1), (256, 256), 5),
+    ((0, 0, 11.25, 1), (255, 256), 4),
+    ((0, 0, 1, 11), (256, 256), 5),
+])
+def test_a_view_has_room_for_all(bounds, size, zoom):
+    assert view_of(bounds, *size)[1] == zoom
+
+
+def test_the_middle_of_a_view_is_that_of_the_picture():
+    """Northern degrees are longer than southern ones: from 66.51 to 0 the world map has a quarter of its height."""
+    assert view_of((10, 0, 20, 66.5133), 800, 400)[0] == pytest.approx((15, 40.98), abs=0.01)
