@@ -222,6 +222,17 @@ def test_a_filter_chooses_features(drawing: Drawing, written: str, drawn: str) -
     assert found == drawn
 
 
+def test_a_filter_may_ask_for_the_kind_of_geometry(drawing: Drawing) -> None:
+    sql = rows(
+        ("", "POINT(100 20)"), ("", "LINESTRING(20 50, 200 50)"), ("", "POLYGON((50 90, 150 90, 50 150, 50 90))")
+    )
+    css = "#l['mapnik::geometry_type' = 1] { marker-width: 20; marker-fill: red; } "
+    css += "#l['mapnik::geometry_type' = 2] { line-color: blue; line-width: 4; } "
+    css += '#l["mapnik::geometry_type" = 3] { polygon-fill: green; }'
+    pixels = drawing(css, sql, TILE)
+    assert [at(pixels, x, y) for x, y in ((100, 20), (100, 50), (60, 110))] == [RED, BLUE, GREEN]
+
+
 def test_the_more_specific_block_wins(drawing: Drawing) -> None:
     css = "#l[n = 1] { marker-fill: blue; } #l { marker-width: 20; marker-fill: red; } "
     css += "#l[name = 'b'] { marker-fill: green; }"
@@ -625,14 +636,16 @@ def is_running(pid: int) -> bool:
 
 
 def test_a_render_that_takes_too_long_is_killed_and_the_next_one_works(drawing: Drawing, tmp_path: Path) -> None:
-    with another(drawing, tmp_path, workers=1, limit_s=1) as limited:
+    with another(drawing, tmp_path, workers=1) as limited:
         limited("#l { marker-width: 20; }", POINT, TILE)
         (pid,) = workers(limited)
+        limited.renderer._limit_s = 0.5
         began = time.monotonic()
-        with pytest.raises(RenderTimeoutError, match="longer than 1 s"):
+        with pytest.raises(RenderTimeoutError, match=r"longer than 0\.5 s"):
             limited("#l { marker-width: 20; }", POINT + " WHERE pg_sleep(20) IS NOT NULL", TILE)
-        assert 0.9 < time.monotonic() - began < 3
+        assert 0.4 < time.monotonic() - began < 10
         assert not is_running(pid)
+        limited.renderer._limit_s = rendering.RENDER_LIMIT_S
         assert at(limited("#l { marker-width: 20; marker-fill: red; }", POINT, TILE), 100, 60) == RED
 
 
@@ -647,13 +660,14 @@ def test_a_worker_that_dies_is_replaced(drawing: Drawing, tmp_path: Path) -> Non
         with pytest.raises(RenderError, match="render process ended with status -9"):
             mortal.pixels([slow], TILE)
         assert at(mortal(css, POINT, TILE), 100, 60) == RED
-        os.kill(workers(mortal)[0], signal.SIGKILL)
-        time.sleep(0.3)
+        (process,) = (each._process for each in mortal.renderer._processes)
+        process.kill()
+        mortal.run(process.wait())
         assert at(mortal(css, POINT, TILE), 100, 60) == RED
 
 
 def test_rendering_leaves_the_event_loop_free(drawing: Drawing) -> None:
-    picture = drawing.map("#l { marker-width: 20; }", POINT + " WHERE pg_sleep(1) IS NOT NULL")
+    picture = drawing.map("#l { marker-width: 20; }", POINT + " WHERE pg_sleep(2) IS NOT NULL")
 
     async def longest_gap() -> float:
         task = asyncio.create_task(drawing.renderer.draw([picture], TILE))
@@ -664,11 +678,11 @@ def test_rendering_leaves_the_event_loop_free(drawing: Drawing) -> None:
         await task
         return longest
 
-    assert drawing.run(longest_gap()) < 0.5
+    assert drawing.run(longest_gap()) < 1
 
 
 def test_two_pictures_are_drawn_at_once(drawing: Drawing) -> None:
-    slow = drawing.map("#l { marker-width: 20; }", POINT + " WHERE pg_sleep(1) IS NOT NULL")
+    slow = drawing.map("#l { marker-width: 20; }", POINT + " WHERE pg_sleep(3) IS NOT NULL")
     quick = drawing.map("#l { marker-width: 20; }", POINT)
 
     async def order() -> list[str]:
