@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,8 +26,15 @@ _SCALE_AT_ZOOM_0 = 2 * WORLD_HALF_WIDTH_M / TILE_SIZE / _PIXEL_M
 _WORLD = ",".join(f"{side}{WORLD_HALF_WIDTH_M}" for side in ("-", "-", "", ""))
 _CONNECTION = ("host", "port", "dbname", "user", "password")
 
+# Not even as an entity; Mapnik's module would quote the whole text, with its password, in the error.
+_NOT_IN_XML = re.compile(r"[\x00\ud800-\udfff]")
+
 Files = Mapping[str, Path]
 """Downloaded images by their URLs."""
+
+
+class UnusableTextError(ValueError):
+    """A map can't be told to Mapnik; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +74,7 @@ def map_xml(layers: Sequence[MapnikLayer], buffer_size: int = DEFAULT_BUFFER_PX,
 
     Raises:
         TooManyRulesError: The filters of a stylesheet overlap in too many ways.
+        UnusableTextError: A query or a stylesheet holds a character that XML can't.
     """
     root = Element("Map", {"srs": f"epsg:{WEB_MERCATOR}", "buffer-size": str(buffer_size)})
     for index, layer in enumerate(layers):
@@ -76,7 +85,11 @@ def map_xml(layers: Sequence[MapnikLayer], buffer_size: int = DEFAULT_BUFFER_PX,
             for attachment, rules in attachments(layer.sheet.blocks).items()
         ]
         _add_layer(root, layer, styles)
-    return tostring(root, encoding="unicode")
+    xml = tostring(root, encoding="unicode")
+    unusable = _NOT_IN_XML.search(xml)
+    if unusable:
+        raise UnusableTextError(f"SQL and CartoCSS of maps can't hold the character U+{ord(unusable[0]):04X}")
+    return xml
 
 
 # Layers

@@ -15,7 +15,7 @@ from typing import Any, Literal
 from carto.sandbox.cartocss_cascade import TooManyRulesError
 from carto.sandbox.css_colors import TRANSPARENT, Color
 from carto.sandbox.map_view import View
-from carto.sandbox.mapnik_style import DEFAULT_BUFFER_PX, MapnikLayer, map_xml
+from carto.sandbox.mapnik_style import DEFAULT_BUFFER_PX, MapnikLayer, UnusableTextError, map_xml
 from carto.sandbox.remote_images import RemoteImageError, RemoteImages
 from carto.sandbox.render_process import RenderProcess
 
@@ -119,7 +119,8 @@ class Renderer:
             buffer_size: Pixels around a picture whose features are drawn as well, since they may reach into it.
 
         Raises:
-            RenderError: An image could not be had, or the filters of a stylesheet overlap in too many ways.
+            RenderError: An image could not be had, the filters of a stylesheet overlap in too many ways, or a text
+                holds what XML can't.
         """
         try:
             files = {
@@ -128,7 +129,7 @@ class Renderer:
                 for url in sorted(layer.sheet.urls)
             }
             return MapPicture(await asyncio.to_thread(map_xml, layers, buffer_size, files))
-        except (RemoteImageError, TooManyRulesError) as error:
+        except (RemoteImageError, TooManyRulesError, UnusableTextError) as error:
             raise RenderError(str(error)) from error
 
     async def draw(self, pictures: Sequence[Picture], view: View, image_format: ImageFormat = "png") -> bytes:

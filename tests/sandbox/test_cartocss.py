@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from carto.sandbox.cartocss_filters import MATCHES, OPERATORS, Comparison, Condi
 from carto.sandbox.cartocss_properties import PROPERTIES
 from carto.sandbox.cartocss_values import Url
 from carto.sandbox.css_colors import Color, color_of_option
-from carto.sandbox.mapnik_style import MapnikLayer, map_xml
+from carto.sandbox.mapnik_style import MapnikLayer, UnusableTextError, map_xml
 
 CONNINFO = r"host='/tmp/a b' dbname=db user=me password='it\'s'"
 SCALE_AT_ZOOM_0 = 559082264.0287178
@@ -532,6 +533,16 @@ def test_sql_and_styles_cannot_leave_their_elements() -> None:
     assert parameters(root)["table"] == f"({sql}) as cdbq"
     assert parameters(root)["host"] == "'/tmp/a b'"
     assert [each.tag for each in root] == ["Style", "Layer"]
+
+
+@pytest.mark.parametrize(("character", "name"), [("\0", "U+0000"), ("\ud800", "U+D800")])
+def test_what_xml_cannot_hold_is_refused(character: str, name: str) -> None:
+    for css, sql in (
+        ("#l { marker-width: 1; }", f"SELECT '{character}'"),
+        (f"#l[a = '{character}'] {{ line-width: 1; }}", ""),
+    ):
+        with pytest.raises(UnusableTextError, match=re.escape(name)):
+            xml_of(css, sql=sql)
 
 
 def test_the_connection_is_quoted_for_mapnik_and_limited_in_time() -> None:
