@@ -94,7 +94,9 @@ class Account:
         keys: API keys; one is the master key.
         batch_timeout_ms: Longest run of one batch statement in milliseconds; None for no limit.
         quota_bytes: Bytes that the account's tables may take; None for no limit.
-        rate_limits: Limits by endpoint group (query, job_create, job_get, job_delete, copy_from, copy_to).
+        rate_limits: Limits by endpoint group (query, job_create, job_get, job_delete, copy_from, copy_to; for maps
+            anonymous, tile, attributes, dataview, dataview_search, static, static_named, named, named_tiles,
+            named_create, named_list, named_get, named_update, named_delete).
         import_limits: What may be imported.
         batch_update: Whether PUT changes a pending job, as older servers allowed.
         database_url: Database used instead of the account's own; nothing is created there.
