@@ -115,9 +115,9 @@ def _port(process: subprocess.Popen[str]) -> str:
     raise AssertionError("chromedriver did not start")
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = 60) -> None:
-    """Ask until the answer is true."""
+def came_true(condition: Callable[[], bool], seconds: float = 60) -> bool:
+    """Ask until the answer is true, or until the time is over; give the last answer."""
     deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
+    while not (answer := condition()) and time.monotonic() < deadline:
         time.sleep(0.2)
+    return answer

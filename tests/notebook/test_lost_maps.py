@@ -10,7 +10,7 @@ import responses
 
 from carto.auth import APIKeyAuthClient
 from carto.maps import AnonymousMap
-from tests.notebook.browser import Browser, started_browser, wait_until
+from tests.notebook.browser import Browser, started_browser, came_true
 
 #: Nobody listens on this port.
 ROOT = "http://127.0.0.1:9/user/me/"
@@ -45,6 +45,6 @@ def test_the_frame_says_what_is_wrong(page: Path, browser: Browser) -> None:
     browser.open(page.as_uri())
     browser.enter(browser.elements("iframe")[0])
     (problem,) = browser.elements("#problem")
-    wait_until(lambda: browser.text(problem) != "")
+    assert came_true(lambda: browser.text(problem) != "")
     assert browser.text(problem).startswith("This map can't be drawn: ")
     assert browser.text(problem).endswith("Run its cell again.")

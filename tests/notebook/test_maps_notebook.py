@@ -17,7 +17,7 @@ from carto.auth import APIKeyAuthClient
 from carto.datasets import DatasetManager
 from carto.maps import NamedMapManager
 from carto.sandbox import Sandbox
-from tests.notebook.browser import Browser, started_browser, wait_until
+from tests.notebook.browser import Browser, started_browser, came_true
 from tests.pictures import Pixels, colored, pixels
 
 NOTEBOOK = Path(__file__).resolve().parents[2] / "examples" / "maps.ipynb"
@@ -74,6 +74,12 @@ def _spread(shown: Pixels, color: str) -> tuple[int, float]:
     return count, (int(columns[-1] - columns[0]) / shown.shape[1]) if count else 0.0
 
 
+def _problems(browser: Browser, frame: str) -> list[str]:
+    """Read what the frame says when it can't draw."""
+    browser.enter(frame)
+    return [browser.text(problem) for problem in browser.elements("#problem")]
+
+
 @pytest.mark.parametrize("name", INTERACTIVE)
 def test_the_canvas_shows_the_cities(at_top: Browser, name: str) -> None:
     frame = _frame(at_top, name)
@@ -82,7 +88,7 @@ def test_the_canvas_shows_the_cities(at_top: Browser, name: str) -> None:
         count, width = _spread(pixels(at_top.picture(frame)), INTERACTIVE[name])
         return count > 1000 and width > 0.5
 
-    wait_until(drawn, 120)
+    assert came_true(drawn, 120), _problems(at_top, frame)
 
 
 @pytest.mark.parametrize("name", INTERACTIVE)
@@ -91,7 +97,8 @@ def test_the_frame_holds_a_map_with_its_attribution(at_top: Browser, name: str) 
     assert len(at_top.elements("canvas.maplibregl-canvas")) == 1
     (attribution,) = at_top.elements(".maplibregl-ctrl-attrib")
     assert at_top.text(attribution).split(" | ") == ["CARTO", "MapLibre"]
-    assert [at_top.text(problem) for problem in at_top.elements("#problem")] == [""]
+    at_top.leave()
+    assert _problems(at_top, _frame(at_top, name)) == [""]
 
 
 def test_the_map_can_be_zoomed(at_top: Browser) -> None:
@@ -101,7 +108,7 @@ def test_the_map_can_be_zoomed(at_top: Browser) -> None:
     for _ in range(2):
         at_top.run("document.querySelector('.maplibregl-ctrl-zoom-in').click()")
     at_top.leave()
-    wait_until(lambda: 0 < _spread(pixels(at_top.picture(frame)), BLUE)[0] < before * 0.7)
+    assert came_true(lambda: 0 < _spread(pixels(at_top.picture(frame)), BLUE)[0] < before * 0.7)
 
 
 def test_the_private_map_is_a_picture(at_top: Browser) -> None:
