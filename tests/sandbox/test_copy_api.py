@@ -84,6 +84,7 @@ def test_gzip_of_several_members(account: Account) -> None:
         (gzip.compress(CSV)[:-8] + bytes(8), "Error while gunzipping: incorrect data check"),
         (b"", "Error while gunzipping: unexpected end of file"),
     ],
+    ids=["plain", "cut off", "wrong sum", "empty"],
 )
 def test_bad_gzip_copies_nothing(account: Account, data: bytes, message: str) -> None:
     answer = account.copy_from(COPY, iter([data]), **{"Content-Encoding": "gzip"})
