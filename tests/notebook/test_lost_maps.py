@@ -10,7 +10,7 @@ import responses
 
 from carto.auth import APIKeyAuthClient
 from carto.maps import AnonymousMap
-from tests.notebook.browser import Browser, started_browser, came_true
+from tests.notebook.browser import Browser, came_true, started_browser
 
 #: Nobody listens on this port.
 ROOT = "http://127.0.0.1:9/user/me/"

@@ -17,7 +17,7 @@ from carto.auth import APIKeyAuthClient
 from carto.datasets import DatasetManager
 from carto.maps import NamedMapManager
 from carto.sandbox import Sandbox
-from tests.notebook.browser import Browser, started_browser, came_true
+from tests.notebook.browser import Browser, came_true, started_browser
 from tests.pictures import Pixels, colored, pixels
 
 NOTEBOOK = Path(__file__).resolve().parents[2] / "examples" / "maps.ipynb"
