@@ -15,6 +15,7 @@ from carto.sandbox.mapnik_style import DEFAULT_BUFFER_PX, MapnikLayer
 from carto.sandbox.maps_errors import MapsError, refused, render_timeout
 from carto.sandbox.maps_services import MapsServices
 from carto.sandbox.rendering import (
+    RENDER_LIMIT_S,
     ImageFormat,
     Picture,
     PlainPicture,
@@ -25,6 +26,7 @@ from carto.sandbox.rendering import (
     has_mapnik,
 )
 
+RENDER_LIMIT_MS = int(RENDER_LIMIT_S * 1000)
 DEEPEST_TILE = View.of_tile(MAX_ZOOM, 0, 0)
 DEFAULT_SUBDOMAINS = ("a", "b", "c")
 
@@ -109,7 +111,14 @@ def _mapnik_layer(layer: Layer, database: Database) -> MapnikLayer:
     except CartoCssError as error:
         raise refused(error.text("style0")) from error
     return MapnikLayer(
-        layer.id, layer.sql, sheet, database.conninfo, geometry_column=layer.geometry_column, srid=layer.srid
+        layer.id,
+        layer.sql,
+        sheet,
+        database.conninfo,
+        geometry_column=layer.geometry_column,
+        srid=layer.srid,
+        # A query must not go on when nobody waits for its picture any more.
+        statement_timeout_ms=min(database.statement_timeout_ms or RENDER_LIMIT_MS, RENDER_LIMIT_MS),
     )
 
 

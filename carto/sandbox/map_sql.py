@@ -42,10 +42,12 @@ class Database:
     Attributes:
         pool: Connections.
         conninfo: Connection string of the role.
+        statement_timeout_ms: Longest run of one of the role's statements in milliseconds; None for no limit.
     """
 
     pool: Pool
     conninfo: str
+    statement_timeout_ms: int | None = None
 
     async def rows(self, statement: str) -> list[Row]:
         """Run one statement and return its rows.

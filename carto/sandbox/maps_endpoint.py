@@ -68,7 +68,11 @@ class MapCall:
         """Return the account's database, reached as the call's key or as the owner."""
         key = self.account.master_key if as_owner else self.key
         state = self.maps.state
-        return Database(state.pool, self.account.conninfo(key, state.cluster_conninfo))
+        return Database(
+            state.pool,
+            self.account.conninfo(key, state.cluster_conninfo),
+            statement_timeout_ms=key.statement_timeout_ms,
+        )
 
     @property
     def auth_tokens(self) -> list[str]:
@@ -265,9 +269,7 @@ def _check_owner(key: ApiKey | None, action: str) -> None:
         raise _forbidden()
 
 
-async def _key_of_token(
-    maps: MapsServices, account: Account, token: MapToken | None, query: dict[str, Any]
-) -> ApiKey:
+async def _key_of_token(maps: MapsServices, account: Account, token: MapToken | None, query: dict[str, Any]) -> ApiKey:
     """Give those who may see a named map the owner's rights, and everybody else those of the public."""
     if token is None or token.signer is None:
         return account.public_key
