@@ -131,7 +131,8 @@ PROPERTIES: dict[str, Example] = {
     ),
     "marker-type": Example("Shape of the marker.", _points("marker-type: arrow;"), "points"),
     "marker-file": Example(
-        "An SVG, PNG or JPEG image instead of the shape. It is downloaded from a host that the sandbox allows.",
+        "An SVG, PNG or JPEG image instead of the shape. It is downloaded once, from this machine or a host that was "
+        "allowed when the sandbox started (`--image-host`).",
         "#layer { marker-file: url('{server}/star.svg'); marker-width: 32; }",
         "points",
     ),
