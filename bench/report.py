@@ -56,15 +56,18 @@ def _markdown_line(summary: Summary) -> str:
     cells = (
         f"{summary.title} (`{summary.key}`)",
         "" if limit is None else f"{limit.name}: {_number(limit.wall.median)} {unit.label}",
-        _multiple(ours), _multiple(old), wanted or "—", reached or "—",
+        _multiple(ours, limit), _multiple(old, limit), wanted or "—", reached or "—",
         "" if ours is None or ours.tenth_peak is None else f"{_number(ours.tenth_peak)} → {_number(ours.peak)}",
         "" if ours is None or ours.growth is None else f"× {_number(ours.growth)}",
     )
     return f"| {' | '.join(cells)} |"
 
 
-def _multiple(line: Line | None) -> str:
-    return "—" if line is None else f"× {line.ratio.median:.2f} ({line.ratio.low:.2f}–{line.ratio.high:.2f})"
+def _multiple(line: Line | None, limit: Line | None) -> str:
+    if line is None or limit is None:
+        return "—"
+    processor = f", CPU × {line.cpu / limit.cpu:.2f}" if limit.cpu else ""
+    return f"× {line.ratio.median:.2f} ({line.ratio.low:.2f}–{line.ratio.high:.2f}){processor}"
 
 
 def replace_results(readme: Path, text: str) -> None:
