@@ -10,6 +10,7 @@ from psycopg.pq.abc import PGresult
 from carto.sandbox import javascript
 from carto.sandbox.execution import columns_of
 from carto.sandbox.formats.rows import row_encoder
+from carto.sandbox.layer_filter import layer_number
 from carto.sandbox.map_sql import Database, at_zoom_0, identifier
 from carto.sandbox.mapconfig import MapConfig
 from carto.sandbox.maps_errors import refused
@@ -22,25 +23,26 @@ _FRACTION = re.compile(rb"\.(\d+)")
 _NUMBER = re.compile(r"-?\d{1,18}(?:\.\d{1,18})?\Z")
 
 
-async def attributes_of(config: MapConfig, token: str, layer_number: str, feature: str, database: Database) -> str:
+async def attributes_of(config: MapConfig, token: str, layer_name: str, feature: str, database: Database) -> str:
     """Return the attributes of a feature as JSON.
 
     Args:
         config: The map.
         token: What the map is kept under.
-        layer_number: The layer's number as it stands in the URL.
+        layer_name: The layer's number as it stands in the URL.
         feature: The feature's id as it stands in the URL.
         database: Where the layer is read from.
 
     Raises:
         MapsError: There is no such layer or feature, or the layer exposes nothing.
     """
-    if not layer_number.isdecimal() or int(layer_number) >= len(config.layers):
-        raise refused(f"Map {token} has no layer number {layer_number}")
-    layer = config.layers[int(layer_number)]
+    number = layer_number(layer_name)
+    if number is None or number >= len(config.layers):
+        raise refused(f"Map {token} has no layer number {layer_name}")
+    layer = config.layers[number]
     exposed = layer.options.get("attributes")
     if not isinstance(exposed, dict):
-        raise refused(f"Layer {layer_number} has no exposed attributes")
+        raise refused(f"Layer {layer_name} has no exposed attributes")
     if not _NUMBER.match(feature):
         raise refused(f"Invalid feature id '{feature}': it is no number")
     columns = ", ".join(identifier(str(name)) for name in exposed["columns"])
@@ -50,7 +52,7 @@ async def attributes_of(config: MapConfig, token: str, layer_number: str, featur
         f" WHERE {identifier(exposed['id'])} = {feature} LIMIT 2",
     )
     if len(rows) != 1:
-        found = f"Multiple features ({len(rows)}) identified by '{exposed['id']}' = {feature} in layer {layer_number}"
+        found = f"Multiple features ({len(rows)}) identified by '{exposed['id']}' = {feature} in layer {layer_name}"
         raise refused(found, status=400 if rows else 404)
     return rows[0]
 

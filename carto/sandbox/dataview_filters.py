@@ -52,16 +52,17 @@ def checked(filters: Any, dataviews: dict[str, Any]) -> dict[str, Any]:
     return known
 
 
-def filtered(query: str, dataview: dict[str, Any], chosen: dict[str, Any]) -> str:
+def filtered(query: str, kind: str, options: dict[str, Any], chosen: dict[str, Any]) -> str:
     """Put the filter of a dataview on a query.
 
     Args:
         query: Query of the source.
-        dataview: The dataview.
+        kind: Type of the dataview: aggregation or histogram.
+        options: Options of the dataview.
         chosen: What is to be seen.
     """
-    column = str((dataview.get("options") or {}).get("column"))
-    if dataview["type"] == "aggregation":
+    column = str(options.get("column"))
+    if kind == "aggregation":
         return _by_category(query, column, chosen)
     return f"SELECT * FROM ({query}) _camshaft_range_filter WHERE {_range(column, chosen)}"  # noqa: S608 -- layers' SQL
 

@@ -39,7 +39,7 @@ async def read(config: MapConfig, name: str, params: Params, database: Database)
     dataview = _dataview(config, name)
     params = _checked(params)
     sql = _source(config, name, dataview, params)
-    return await _reader(dataview)(dataview.get("options") or {}, sql, params, database)
+    return await _reader(dataview)(config.options_of(name), sql, params, database)
 
 
 async def search(config: MapConfig, name: str, params: Params, database: Database) -> Answer:
@@ -56,14 +56,12 @@ async def search(config: MapConfig, name: str, params: Params, database: Databas
     """
     dataview = _dataview(config, name)
     if dataview.get("type") == "formula":
-        operation = (dataview.get("options") or {}).get("operation")
-        return {"operation": operation, "result": 0, "nulls": 0}
+        return {"operation": config.options_of(name).get("operation"), "result": 0, "nulls": 0}
     if dataview.get("type") != "aggregation":
         raise refused(f"Dataview '{name}' cannot be searched", type="dataview")
     text = js_string(params.get("q", ""))
-    options = dataview.get("options") or {}
     source = _source(config, name, dataview, params)
-    measure = await _measured(options, source, database)
+    measure = await _measured(config.options_of(name), source, database)
     if not text:
         return {"type": "aggregation", "categories": []}
     rows = await database.rows(

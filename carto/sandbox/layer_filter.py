@@ -8,7 +8,8 @@ from carto.sandbox.mapconfig import LAYER_TYPES, Layer, MapConfig
 from carto.sandbox.maps_errors import refused
 
 _TYPES = frozenset(LAYER_TYPES.values())
-_NUMBER = re.compile(r"-?\d+\Z")
+_NUMBER = re.compile(r"-?\d{1,9}\Z")
+_INDEX = re.compile(r"\d{0,9}\Z")
 
 
 def chosen_layers(config: MapConfig, names: str | None, tile_format: str) -> list[Layer]:
@@ -38,6 +39,11 @@ def chosen_layers(config: MapConfig, names: str | None, tile_format: str) -> lis
     return _in_format([_drawable(layer) for layer in layers], tile_format)
 
 
+def layer_number(text: str) -> int | None:
+    """Read the number of a layer; None when it is none."""
+    return int(text) if text and _INDEX.match(text) else None
+
+
 def _numbered(config: MapConfig, number: int) -> Layer:
     if not 0 <= number < len(config.layers):
         raise refused(f"Layer '{number}' not found in layergroup")
@@ -47,7 +53,7 @@ def _numbered(config: MapConfig, number: int) -> Layer:
 def _listed(config: MapConfig, names: str) -> list[Layer]:
     """Return the layers of a list of numbers, or else of ids; none when something in it is neither."""
     parts = names.split(",")
-    numbers = [int(part or "0") for part in parts if not part or part.isdecimal()]
+    numbers = [int(part or "0") for part in parts if _INDEX.match(part)]
     if len(numbers) == len(parts):
         known = [config.layers[number] for number in numbers if number < len(config.layers)]
         return known if len(known) == len(parts) else []

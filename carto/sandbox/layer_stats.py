@@ -77,15 +77,21 @@ async def _column(source: str, name: str, kind: str, asked: Any, database: Datab
     nulls = "true" if not isinstance(asked, dict) or asked.get("includeNulls", True) else f"{name} IS NOT NULL"
     rows = await database.rows(
         f"SELECT {name}::text AS category, count(*) AS frequency FROM {source} WHERE {nulls}"  # noqa: S608 -- the map's
-        f" GROUP BY 1 ORDER BY 2 DESC LIMIT {int(most or DEFAULT_CATEGORIES)}"
+        f" GROUP BY 1 ORDER BY 2 DESC LIMIT {_count(most, DEFAULT_CATEGORIES)}"
     )
     return {"categories": rows}
 
 
 async def _sample(source: str, asked: Document, database: Database) -> list[Document]:
-    columns = ", ".join(map(identifier, asked.get("include_columns") or ())) or "*"
-    limit = int(asked.get("num_rows") or DEFAULT_SAMPLE_ROWS)
+    included = asked.get("include_columns")
+    names = [str(name) for name in included] if isinstance(included, list) else []
+    columns = ", ".join(map(identifier, names)) or "*"
+    limit = _count(asked.get("num_rows"), DEFAULT_SAMPLE_ROWS)
     return _parsed(await rows_as_json(database, f"SELECT {columns} FROM {source} LIMIT {limit}"))  # noqa: S608
+
+
+def _count(value: Any, default: int) -> int:
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 < value < default else default
 
 
 def _parsed(rows: list[str]) -> list[Document]:

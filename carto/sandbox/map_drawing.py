@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import groupby
 from typing import Any
 
@@ -54,7 +55,7 @@ async def image(
     """
     drawn = [(layer, database) for layer, database in layers if layer.is_drawn_at(view.zoom)]
     if view.zoom > MAX_ZOOM:
-        drawn, view = [], DEEPEST_TILE
+        drawn, view = [], replace(DEEPEST_TILE, width=view.width, height=view.height, scale=view.scale)
     try:
         pictures = [await _picture(maps, together, buffer_px) for together in _drawn_together(drawn)]
         return await maps.renderer.draw(pictures or [PlainPicture()], view, image_format)

@@ -219,7 +219,8 @@ async def _named_layers(call: MapCall, options: Any) -> list[Any]:
     template = await call.maps.templates.get(call.account.name, js_string(name))
     if template is None:
         raise refused(f"Template '{js_string(name)}' of user '{call.account.name}' not found", status=404)
-    tokens = [js_string(token) for token in options.get("auth_tokens") or ()]
+    sent = options.get("auth_tokens")
+    tokens = [js_string(token) for token in sent] if isinstance(sent, list) else []
     if not templates.is_authorized(template["auth"], tokens):
         raise refused(f"Unauthorized '{js_string(name)}' template instantiation", status=403)
     params = options.get("config")

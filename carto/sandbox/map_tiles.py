@@ -11,9 +11,9 @@ from starlette.responses import Response
 from carto.sandbox import map_drawing, mvt
 from carto.sandbox.layer_filter import chosen_layers
 from carto.sandbox.map_drawing import LayerInDatabase
-from carto.sandbox.map_tables import MapTables, tables_of
+from carto.sandbox.map_tables import tables_of
 from carto.sandbox.map_view import Extent, View
-from carto.sandbox.mapconfig import MapConfig
+from carto.sandbox.mapconfig import Layer, MapConfig
 from carto.sandbox.mapnik_style import DEFAULT_BUFFER_PX
 from carto.sandbox.maps_endpoint import VECTOR_TILE_TYPE, MapCall
 from carto.sandbox.maps_errors import refused
@@ -22,8 +22,9 @@ from carto.sandbox.rendering import MAX_SIDE, ImageFormat
 TILE_FORMATS = ("png", "png32", "mvt")
 IMAGE_TYPES = {"png": "image/png", "jpg": "image/jpeg"}
 SCALES = ("1", "2")
-_INTEGER = re.compile(r"-?\d+\Z")
-_NATURAL = re.compile(r"\d+\Z")
+MAX_ZOOM_DIGITS = 3
+_INTEGER = re.compile(r"-?\d{1,400}\Z")
+_NATURAL = re.compile(r"\d{1,400}\Z")
 _SCALED = re.compile(r"(.*)@(.*)x\Z")
 
 
@@ -46,20 +47,15 @@ async def tile(call: MapCall, config: MapConfig, layers: str | None, template: s
     zoom, column, line = _coordinates(call.param("z"), call.param("x"), row)
     if tile_format not in TILE_FORMATS:
         raise refused(f"Unsupported format {tile_format}")
-    drawn = [
-        (layer, call.database(layer.as_owner or template is not None))
-        for layer in chosen_layers(config, layers, tile_format)
-    ]
+    drawn = _in_databases(call, chosen_layers(config, layers, tile_format), template)
     tables = await tables_of(config, call.database(as_owner=True))
-    since = call.request.headers.get("if-modified-since")
     headers = tables.tile_headers(call.account.database, template)
+    since = call.request.headers.get("if-modified-since")
     if since and tables.is_unchanged_since(since):
-        call.headers |= headers
-        return Response(status_code=304, headers=call.headers)
+        return Response(status_code=304, headers=call.headers | headers)
     if tile_format == "mvt":
         content = await mvt.vector_tile(drawn, zoom, column, line, config.buffer_size("mvt", mvt.DEFAULT_BUFFER))
-        call.headers |= {"x-tilelive-contains-data": "true" if content else "false", **headers}
-        return Response(content, 200, call.headers, VECTOR_TILE_TYPE) if content else Response(b"", 204, call.headers)
+        return _vector_response(content, call.headers | headers)
     buffer_px = config.buffer_size("png", DEFAULT_BUFFER_PX)
     content = await map_drawing.image(call.maps, drawn, View.of_tile(zoom, column, line, scale), "png", buffer_px)
     return Response(content, 200, call.headers | headers, IMAGE_TYPES["png"])
@@ -80,12 +76,8 @@ async def static_image(
     Raises:
         MapsError: It can't be drawn.
     """
-    names = call.query.get("layer", "all")
-    layers = chosen_layers(config, str(names), image_format)
-    drawn: Sequence[LayerInDatabase] = [
-        (layer, call.database(layer.as_owner or template is not None)) for layer in layers
-    ]
-    tables: MapTables = await tables_of(config, call.database(as_owner=True))
+    drawn = _in_databases(call, chosen_layers(config, str(call.query.get("layer", "all")), image_format), template)
+    tables = await tables_of(config, call.database(as_owner=True))
     content = await map_drawing.image(call.maps, drawn, view, image_format)
     headers = call.headers | tables.tile_headers(call.account.database, template)
     return Response(content, 200, headers, IMAGE_TYPES[image_format])
@@ -116,7 +108,7 @@ def zoom_level(text: str) -> int:
     Raises:
         MapsError: 400, it is none.
     """
-    if not _NATURAL.match(text):
+    if not _NATURAL.match(text) or len(text) > MAX_ZOOM_DIGITS:
         message = "It should be an integer number greather than or equal to 0"
         raise refused(f"Invalid zoom value ({text}). {message}")
     return int(text)
@@ -157,6 +149,16 @@ def number(text: Any) -> float:
     return value
 
 
+def _in_databases(call: MapCall, layers: Sequence[Layer], template: str | None) -> list[LayerInDatabase]:
+    """Say for each layer as whom it is read: those of named maps as the owner."""
+    return [(layer, call.database(layer.as_owner or template is not None)) for layer in layers]
+
+
+def _vector_response(tile: bytes, headers: dict[str, str]) -> Response:
+    headers = {"x-tilelive-contains-data": "true" if tile else "false", **headers}
+    return Response(tile, 200, headers, VECTOR_TILE_TYPE) if tile else Response(b"", 204, headers)
+
+
 def _scaled(row: str) -> tuple[str, int]:
     match = _SCALED.match(row)
     if match is None:
@@ -173,6 +175,6 @@ def _coordinates(zoom_text: str, column: str, row: str) -> tuple[int, int, int]:
     if not _NATURAL.match(row):
         message = "It should be an integer number greather than or equal to 0"
         raise refused(f"Invalid coodinate 'y' value ({row}). {message}")
-    if zoom <= 1000 and int(row) >= 2**zoom:
+    if int(row) >= 2**zoom:
         raise refused(f"Coordinates out of range: {zoom}/{column}/{row}")
     return zoom, int(column), int(row)

@@ -22,6 +22,16 @@ PLACEMENTS = ("centroid", "point-grid", "point-sample")
 AGGREGATES = ("sum", "avg", "min", "max", "mode", "count")
 _VERSION = re.compile(r"\d+\.\d+\.\d+(?:[-+][0-9A-Za-z.+-]*)?\Z")
 
+_OPTION_KINDS: dict[str, tuple[Any, str]] = {
+    "source": (dict, "an object with the id of an analysis"),
+    "sql_wrap": (str, "a text"),
+    "geom_column": (str, "the name of a column"),
+    "srid": (int, "a number"),
+    "interactivity": ((list, str), "a list of columns"),
+    "metadata": (dict, "an object"),
+}
+MAX_BUFFER_PX = 2048
+
 Document = dict[str, Any]
 
 
@@ -132,18 +142,23 @@ class MapConfig:
     @cached_property
     def nodes(self) -> Document:
         """The analysis nodes by id."""
-        return {node["id"]: node for node in self.document.get("analyses") or [] if node.get("id")}
+        return {node["id"]: node for node in self.document.get("analyses") or [] if isinstance(node.get("id"), str)}
 
     @property
     def dataviews(self) -> Document:
         """The dataviews by name."""
         return self.document.get("dataviews") or {}
 
+    def options_of(self, dataview: str) -> Document:
+        """Return the options of a dataview."""
+        options = self.dataviews[dataview].get("options")
+        return options if isinstance(options, dict) else {}
+
     def buffer_size(self, tile_format: str, default: int) -> int:
         """Return how far beyond its edges a tile of some format looks, in pixels."""
         sizes = self.document.get("buffersize")
         size = sizes.get(tile_format) if isinstance(sizes, dict) else None
-        return default if size is None else int(size)
+        return default if size is None else int(min(max(size, 0), MAX_BUFFER_PX))
 
     def node_query(self, node_id: str, names: set[str] | None = None) -> str:
         """Return the query of an analysis node.
@@ -156,7 +171,7 @@ class MapConfig:
         for name, chosen in self.filters.items():
             dataview = self.dataviews[name]
             if dataview["source"]["id"] == node_id and (names is None or name in names):
-                query = dataview_filters.filtered(query, dataview, chosen)
+                query = dataview_filters.filtered(query, dataview["type"], self.options_of(name), chosen)
         return query
 
     def _layer(self, index: int, kind: str, number: int, described: Document) -> Layer:
@@ -229,8 +244,13 @@ def _layer_type(described: Mapping[str, Any]) -> str:
 def _check_layer_form(index: int, layer: Any) -> None:
     if not isinstance(layer, dict):
         raise refused(f"Layer {index} of layergroup config is no object")
-    if not isinstance(layer.get("options"), dict):
+    options = layer.get("options")
+    if not isinstance(options, dict):
         raise refused(f"Missing options from layer {index} of layergroup config")
+    for name, (kind, words) in _OPTION_KINDS.items():
+        value = options.get(name)
+        if value is not None and (not isinstance(value, kind) or isinstance(value, bool)):
+            raise refused(f"Option {name} of layer {index} must be {words}")
     if layer.get("type") in LEFT_OUT_TYPES:
         raise refused(f"Layer {index} is of type '{layer['type']}', which the sandbox does not have")
 
@@ -300,7 +320,7 @@ def _check_dataviews(config: MapConfig) -> None:
         raise refused(f'"dataviews" must be a valid JSON object: "{kind}" type found')
     for name, dataview in config.dataviews.items():
         source = dataview.get("source") if isinstance(dataview, dict) else None
-        if not isinstance(source, dict) or not source.get("id"):
+        if not isinstance(source, dict) or not source.get("id") or not isinstance(source["id"], str):
             raise refused(f'Dataview "{name}" is missing `source.id` attribute')
     missing = [
         Problem(
@@ -317,8 +337,8 @@ def _check_dataviews(config: MapConfig) -> None:
 def _check_sources(config: MapConfig) -> None:
     for index, layer in enumerate(config.document["layers"]):
         source = layer["options"].get("source")
-        node = source.get("id") if isinstance(source, dict) else source
-        if source is not None and node not in config.nodes:
+        node = source.get("id") if source else None
+        if source is not None and (not isinstance(node, str) or node not in config.nodes):
             raise refused(f'Missing analysis node.id="{js_string(node)}" for layer={index}')
 
 
@@ -370,12 +390,16 @@ def _check_aggregation(layer: Layer) -> None:
             raise layer.refused(f"Invalid {name}, should be a number greather than 0")
     if options.get("placement", PLACEMENTS[0]) not in PLACEMENTS:
         raise layer.refused(f"Invalid placement. Valid values: {', '.join(PLACEMENTS)}")
-    columns = options.get("columns") or {}
+    columns, filters = options.get("columns") or {}, options.get("filters") or {}
+    if not isinstance(columns, dict) or not all(isinstance(column, dict) for column in columns.values()):
+        raise layer.refused("Invalid columns of the aggregation, should be an object of objects")
+    if not isinstance(filters, dict):
+        raise layer.refused("Invalid filters of the aggregation, should be an object")
     for column in columns.values():
         if column.get("aggregate_function") not in AGGREGATES:
             raise layer.refused(f"Unsupported aggregation function {js_string(column.get('aggregate_function'))}")
         if not isinstance(column.get("aggregated_column"), str) or not column["aggregated_column"]:
             raise layer.refused("Invalid aggregated column, should be a non empty string")
-    for name in options.get("filters") or {}:
+    for name in filters:
         if name not in columns and name not in (options.get("dimensions") or {}):
             raise layer.refused(f"Invalid filtered column: {name}")

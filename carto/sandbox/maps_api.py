@@ -12,6 +12,7 @@ from carto.sandbox import dataview_filters, dataviews, map_instantiation, map_ti
 from carto.sandbox.attributes import attributes_of
 from carto.sandbox.endpoint import Endpoint
 from carto.sandbox.errors import ApiError
+from carto.sandbox.layer_filter import layer_number
 from carto.sandbox.map_tables import tables_of
 from carto.sandbox.map_view import View
 from carto.sandbox.mapconfig import MapConfig
@@ -100,7 +101,7 @@ async def read_attributes(call: MapCall) -> Response:
     config = await _kept_map(call)
     token = MapToken.parse(call.param("token")).token
     layer = call.param("layer")
-    as_owner = layer.isdecimal() and int(layer) in config.owner_layers
+    as_owner = layer_number(layer) in config.owner_layers
     text = await attributes_of(config, token, layer, call.param("feature"), call.database(as_owner))
     return await _data(call, config, parameters.parse_json(text))
 

@@ -110,6 +110,8 @@ def parse_json(text: str) -> Any:
     """
     try:
         return json.loads(text, parse_constant=_refuse_constant)
+    except RecursionError as error:
+        raise ApiError(400, "The JSON is nested too deeply") from error
     except ValueError as error:
         raise ApiError(400, _javascript_message(text, error)) from error
 

@@ -167,7 +167,8 @@ def _matching(name: str, kind: str, value: Any, pattern: re.Pattern[str]) -> str
 
 
 def _set_buffer_sizes(config: dict[str, Any], chosen: Any, values: Mapping[str, str]) -> None:
-    sizes = {**(config.get("buffersize") or {}), **(chosen if isinstance(chosen, dict) else {})}
+    described = config.get("buffersize")
+    sizes = {**(described if isinstance(described, dict) else {}), **(chosen if isinstance(chosen, dict) else {})}
     for name, size in sizes.items():
         text = _filled(size, values) if isinstance(size, str) else size
         sizes[name] = float(text) if isinstance(text, str) and _NUMBER.match(text) else text

@@ -533,3 +533,37 @@ def test_rendering_does_not_keep_others_waiting(limited: MapsClient) -> None:
         assert limited.public.instantiate({"layers": []}).status_code == 200
         assert time.monotonic() - start < 0.3
         assert {each.result().status_code for each in slow} == {429}
+
+
+# Shapes
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"source": []}, "Option source of layer 0 must be an object with the id of an analysis"),
+        ({"source": {"id": ["a"]}}, 'Missing analysis node.id="a" for layer=0'),
+        ({"interactivity": 5}, "Option interactivity of layer 0 must be a list of columns"),
+        ({"srid": "x"}, "Option srid of layer 0 must be a number"),
+        ({"sql_wrap": {}}, "Option sql_wrap of layer 0 must be a text"),
+        ({"aggregation": {"columns": [1]}}, "Invalid columns of the aggregation, should be an object of objects"),
+        ({"attributes": {"id": "a"}}, "Attributes of layer 0 need a list of columns"),
+        ({"sql": 5}, "Option sql of layer 0 is no text"),
+    ],
+)
+def test_options_of_another_kind_are_told(maps: MapsClient, options: Json, message: str) -> None:
+    response = maps.instantiate(config({"options": {"sql": "SELECT 1", **options}}))
+    assert (response.status_code, errors(response)) == (400, [message])
+
+
+def test_json_that_is_nested_too_deeply_and_numbers_that_are_too_long(maps: MapsClient, table: str) -> None:
+    headers = {"Content-Type": "application/json"}
+    response = maps.call("POST", data="[" * 100_000, headers=headers)
+    assert (response.status_code, errors(response)) == (400, ["SyntaxError: The JSON is nested too deeply"])
+    token = maps.public.token(styled(f"SELECT * FROM {table}"))
+    long = "9" * 5000
+    paths = (f"/{token}/{long}/0/0.png", f"/{token}/0/{long}/0.mvt", f"/{token}/{long}/attributes/1")
+    assert [maps.public.get(path).status_code for path in paths] == [400, 400, 400]
+    assert maps.public.get(f"/{token}/{long}/0/0/0.png").status_code == 400
+    far = maps.public.get(f"/static/center/{token}/999/0/0/30/20.png")
+    assert picture(far).size == (30, 20)
