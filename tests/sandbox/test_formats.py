@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import io
+import json
 import struct
+import subprocess
+import sys
 import tempfile
 import time
 import zipfile
@@ -15,6 +18,7 @@ import pytest
 import requests
 
 from carto.sandbox import Sandbox
+from carto.sandbox.formats import vector_translate
 from carto.sandbox.formats.column_order import geometry_first
 from carto.sandbox.node_types import Column
 from tests.sandbox.api import Account
@@ -269,3 +273,14 @@ def test_no_temporary_file_stays(account: Account) -> None:
     while leftovers := list(Path(tempfile.gettempdir()).glob("carto-sandbox-*/tmp*")):
         assert time.monotonic() < deadline, leftovers
         time.sleep(0.1)
+
+
+def test_gdal_finds_its_own_proj_whatever_a_wheel_has_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PROJ_LIB", "/nowhere")
+    source, target = tmp_path / "point.geojson", tmp_path / "point.gpkg"
+    source.write_text('{"type":"Feature","properties":{},"geometry":{"type":"Point","coordinates":[1,2]}}')
+    task = {"source": str(source), "target": str(target), "arguments": ["-f", "GPKG", "-a_srs", "EPSG:4326"]}
+    command = [sys.executable, "-I", vector_translate.__file__]
+    done = subprocess.run(command, input=json.dumps(task), capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert target.exists()

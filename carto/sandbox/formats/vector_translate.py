@@ -15,6 +15,8 @@ import sys
 
 OPEN_VECTOR_VERBOSELY = 0x04 | 0x40
 NO_LIBRARY = 127
+#: Set by wheels that bring a PROJ of their own, for the whole process and so for this one: mapnik's does it.
+PROJ_OF_OTHERS = ("PROJ_LIB", "PROJ_DATA")
 
 
 def main() -> int:
@@ -23,6 +25,8 @@ def main() -> int:
     name = os.environ.get("GDAL_LIBRARY") or ctypes.util.find_library("gdal")
     if name is None:
         return NO_LIBRARY
+    for variable in PROJ_OF_OTHERS:
+        os.environ.pop(variable, None)
     gdal = ctypes.CDLL(name)
     for function in ("GDALOpenEx", "GDALVectorTranslate", "GDALVectorTranslateOptionsNew"):
         getattr(gdal, function).restype = ctypes.c_void_p
