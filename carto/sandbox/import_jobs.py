@@ -13,7 +13,6 @@ from carto.sandbox.importer import ImportOptions, ImportResult
 
 PENDING = "pending"
 UPLOADING = "uploading"
-GUESSING = "guessing"
 COMPLETE = "complete"
 FAILURE = "failure"
 FINAL = (COMPLETE, FAILURE)

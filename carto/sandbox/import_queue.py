@@ -144,8 +144,6 @@ class ImportQueue:
             job["state"] = state
 
         result = await import_source(self._state, account, source, import_jobs.options_of(job), note_state)
-        if job["content_guessing"]:
-            job["state"] = import_jobs.GUESSING
         # The tables are there, so that beginning anew would make them twice.
         ids, map_id = await uncancelled(
             imported_datasets.record(

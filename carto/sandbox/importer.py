@@ -97,7 +97,7 @@ class ImportOptions:
             columns; oid, grants and triggers stay. For synchronizations; wins over the two above.
         type_guessing: Whether columns of text become numbers, dates and booleans where all values are.
         quoted_fields_guessing: Whether that includes values in quotes.
-        content_guessing: Taken, and without effect.
+        content_guessing: Whether rows of a file without geometries get the shapes of the countries that they name.
     """
 
     table_name: str | None = None

@@ -30,7 +30,8 @@ def names_of_sdist(sdist: Path) -> set[str]:
 
 def _package_data() -> set[str]:
     statements = (ROOT / "carto" / "sandbox").rglob("*.sql")
-    return {"carto/py.typed"} | {str(path.relative_to(ROOT)) for path in statements}
+    named = {"carto/py.typed", "carto/sandbox/importing/countries.csv"}
+    return named | {str(path.relative_to(ROOT)) for path in statements}
 
 
 def _python_files() -> set[str]:

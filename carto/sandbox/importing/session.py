@@ -10,7 +10,7 @@ import psycopg
 from psycopg import sql
 
 from carto.sandbox.import_errors import ImportFailed
-from carto.sandbox.importing import columns, fetching, layers, loading, publishing
+from carto.sandbox.importing import columns, countries, fetching, layers, loading, publishing
 from carto.sandbox.importing.archives import unpack
 from carto.sandbox.importing.layers import Layer
 
@@ -94,7 +94,14 @@ class Session:
             guess = self._options["type_guessing"] and self._options["quoted_fields_guessing"]
             raw = await loading.load_layer(connection, layer, self._limits["rows"], guess_commas=guess)
             await publishing.check_ids(connection, raw)
+            if self._options["content_guessing"]:
+                await self._guess_content(connection, raw)
             await self._publish(connection, raw, wanted, layer.name)
+
+    async def _guess_content(self, connection: psycopg.AsyncConnection, raw: str) -> None:
+        self._report({"state": "guessing"})
+        await countries.locate(connection, raw)
+        self._report({"state": "importing"})
 
     async def _import_query(self, connection: psycopg.AsyncConnection) -> None:
         wanted = self._options["table_name"] or self._source["name"]
