@@ -10,13 +10,8 @@ from pathlib import Path
 from typing import TypeVar
 
 import pytest
-from hypothesis import settings
 
 from carto.sandbox import Sandbox, SandboxRequirementError
-
-# The same examples in every run: what a run finds is then found again.
-settings.register_profile("repeatable", derandomize=True)
-settings.load_profile("repeatable")
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 

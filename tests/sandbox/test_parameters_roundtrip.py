@@ -109,7 +109,7 @@ def test_array_of_text(ask: Ask, texts: list[str | None]) -> None:
 @given(names=st.lists(TEXTS.filter(lambda name: 0 < len(name.encode()) < 64), min_size=1, max_size=2))
 @ROUNDTRIP
 def test_identifiers(ask: Ask, names: list[str]) -> None:
-    assert json.loads(ask("SELECT row_to_json(q) FROM (SELECT 1 AS %s) q", [Identifier(names[0])]) or "") == {
+    assert json.loads(ask("SELECT row_to_json(q.*) FROM (SELECT 1 AS %s) q", [Identifier(names[0])]) or "") == {
         names[0]: 1}
     assert ask("SELECT %s FROM (SELECT 5 AS %s) AS %s", [
         Identifier(names[-1], names[0]), Identifier(names[0]), Identifier(names[-1])]) == "5"
