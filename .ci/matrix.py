@@ -56,7 +56,7 @@ def lowest_versions() -> tuple[str, ...]:
 
 
 def _is_for_developers(requirement: Requirement) -> bool:
-    return any(f'extra == "{extra}"' in str(requirement.marker) for extra in ("test", "bench"))
+    return any(f'extra == "{extra}"' in str(requirement.marker) for extra in ("test", "bench", "doc"))
 
 
 def rows(pythons: dict[str, str]) -> Iterator[Row]:
