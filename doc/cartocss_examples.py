@@ -1,4 +1,4 @@
-"""What doc/cartocss.md says about each property and each way to write rules; doc/make_cartocss.py puts it together."""
+"""What source/cartocss.md says about each property and each way to write rules; make_cartocss.py puts it together."""
 
 from __future__ import annotations
 

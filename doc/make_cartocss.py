@@ -1,4 +1,4 @@
-"""Write doc/cartocss.md and its pictures: run `python doc/make_cartocss.py` after a change of texts or properties.
+"""Write source/cartocss.md and its pictures: run `python doc/make_cartocss.py` after a change of texts or properties.
 
 The pictures are drawn by the sandbox's own renderer, from a PostgreSQL server of its own.
 """
@@ -28,9 +28,9 @@ from carto.sandbox.remote_images import RemoteImages
 from carto.sandbox.rendering import PlainPicture, Renderer
 from carto.sandbox.run_directory import RunDirectory
 
-HERE = Path(__file__).parent
-IMAGES = HERE / "images" / "cartocss"
-DOCUMENT = HERE / "cartocss.md"
+SOURCE = Path(__file__).parent / "source"
+IMAGES = SOURCE / "images" / "cartocss"
+DOCUMENT = SOURCE / "cartocss.md"
 VIEW = View.centered(10, 0, 0, 180, 100)
 PIXEL_M = 40075016.68557849 / VIEW.world_size
 SERVER = "https://example.com"

@@ -561,9 +561,8 @@ def test_every_property_is_in_the_document_with_its_picture(monkeypatch: pytest.
     monkeypatch.syspath_prepend("doc")
     import make_cartocss
 
-    directory = Path(make_cartocss.__file__).parent
     assert sorted(make_cartocss.PROPERTIES) == sorted(PROPERTIES)
-    assert make_cartocss.document() == (directory / "cartocss.md").read_text(encoding="utf-8")
+    assert make_cartocss.document() == make_cartocss.DOCUMENT.read_text(encoding="utf-8")
     for title, example in {**make_cartocss.LANGUAGE, **make_cartocss.PROPERTIES}.items():
         sheet = parse_cartocss(example.css.replace("{server}", "http://127.0.0.1"))
         if title in PROPERTIES:

@@ -51,7 +51,7 @@ class Expected:
 
 
 def expectations() -> list[Expected]:
-    lines = ROW.findall((PROJECT_ROOT / "doc" / "import-formats.md").read_text(encoding="utf-8"))
+    lines = ROW.findall((PROJECT_ROOT / "doc" / "source" / "import-formats.md").read_text(encoding="utf-8"))
     return [Expected(file, table, int(rows), *rest) for file, table, rows, *rest in lines]
 
 
