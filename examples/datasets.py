@@ -10,15 +10,14 @@ from __future__ import annotations
 
 import argparse
 import time
-import warnings
 from pathlib import Path
 
 from account import add_account_options, log_in
+from terminal import run
 
 from carto.auth import APIKeyAuthClient
 from carto.datasets import Dataset, DatasetManager
 from carto.permissions import PRIVATE, PUBLIC
-from carto.resources import NonPublicAPIWarning
 from carto.sql import Identifier, SQLClient
 
 CITIES_FILE = Path(__file__).parent / "files" / "populated_places.csv"
@@ -32,7 +31,6 @@ def main() -> None:
     parser.add_argument("--keep", action="store_true", help="keep the dataset")
     options = parser.parse_args()
 
-    warnings.simplefilter("ignore", NonPublicAPIWarning)
     with log_in(parser, options) as auth_client:
         manager = DatasetManager(auth_client)
         start = time.perf_counter()
@@ -76,4 +74,4 @@ def print_rows(auth_client: APIKeyAuthClient, dataset: Dataset) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -10,16 +10,15 @@ the end. `maps.ipynb` shows named and anonymous maps in a notebook.
 from __future__ import annotations
 
 import argparse
-import warnings
 from pathlib import Path
 from typing import Any
 
 from account import add_account_options, log_in
+from terminal import run
 
 from carto.auth import APIKeyAuthClient
 from carto.datasets import DatasetManager
 from carto.maps import AnonymousMap
-from carto.resources import NonPublicAPIWarning
 
 CITIES_FILE = Path(__file__).parent / "files" / "populated_places.csv"
 
@@ -44,7 +43,6 @@ def main() -> None:
                         help="the picture (default: populated_places.png in the current directory)")
     options = parser.parse_args()
 
-    warnings.simplefilter("ignore", NonPublicAPIWarning)
     with log_in(parser, options) as auth_client:
         dataset = DatasetManager(auth_client).create(CITIES_FILE)
         try:
@@ -66,4 +64,4 @@ def draw(config: dict[str, Any], auth_client: APIKeyAuthClient) -> bytes:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from account import add_account_options, log_in
+from terminal import run
 
 from carto.auth import APIKeyAuthClient
 from carto.sql import BatchSQLClient, CopySQLClient, SQLClient
@@ -143,4 +144,4 @@ def print_table(steps: list[Step]) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

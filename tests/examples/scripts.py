@@ -1,0 +1,53 @@
+"""Run the examples as people do: as scripts, with the account in the environment."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from carto.sandbox import Sandbox
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+
+
+def account_of(sandbox: Sandbox, organization: bool = False) -> dict[str, str]:
+    """Give the variables with the sandbox's account, as a personal one unless its organization is asked for."""
+    account = {"CARTO_API_URL": sandbox.base_url, "CARTO_API_KEY": sandbox.api_key}
+    return account | {"CARTO_ORG": sandbox.organization} if organization else account
+
+
+def run_script(script: str, *arguments: str | Path, environment: dict[str, str] | None = None,
+               cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """Run a script of the examples, with no CARTO_ variables but those given."""
+    others = {name: value for name, value in os.environ.items() if not name.startswith("CARTO_")}
+    return subprocess.run(
+        [sys.executable, str(EXAMPLES / script), *map(str, arguments)],
+        env=others | (environment or {}), cwd=cwd, capture_output=True, text=True, check=False)
+
+
+def printed_by(script: str, *arguments: str | Path, environment: dict[str, str], cwd: Path | None = None) -> str:
+    """Run a script that has to succeed in silence; give what it printed."""
+    done = run_script(script, *arguments, environment=environment, cwd=cwd)
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
+
+
+def failure_of(script: str, *arguments: str | Path, environment: dict[str, str] | None = None,
+               cwd: Path | None = None) -> str:
+    """Run a script that has to fail with one line; give the line without the script's name."""
+    done = run_script(script, *arguments, environment=environment, cwd=cwd)
+    prefix = f"{Path(script).name}: error: "
+    assert done.returncode == 1, done.stderr
+    assert done.stderr.startswith(prefix)
+    assert done.stderr.count("\n") == 1, done.stderr
+    return done.stderr.removeprefix(prefix).rstrip("\n")
+
+
+def table_rows(printed: str) -> list[dict[str, str]]:
+    """Read the last table of an output: its rows, by column."""
+    blocks = [block for block in printed.split("\n\n") if block.strip().startswith("+-")] or [printed]
+    lines = [line for line in blocks[-1].splitlines() if line.startswith("|")]
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    return [dict(zip(cells[0], row, strict=True)) for row in cells[1:]]
