@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import json
 import socket
 import struct
+import termios
 from collections.abc import Awaitable, Callable
 
 from starlette.responses import HTMLResponse
@@ -16,6 +18,7 @@ from carto.sandbox.faults import ADMIN_PATH, Fault, Faults
 
 TRANSPORT = "carto.sandbox.transport"
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER on, for zero seconds
+_INT = struct.Struct("i")
 
 
 class FaultMiddleware:
@@ -176,9 +179,15 @@ class HttpProtocol(HttpToolsProtocol):
 async def _reset_connection(scope: Scope, receive: Receive) -> None:
     """Send what is written already, then reset the connection and wait until the server has noticed."""
     transport: asyncio.Transport = scope["extensions"][TRANSPORT]["transport"]
-    while transport.get_write_buffer_size() and not transport.is_closing():
+    while not transport.is_closing() and _bytes_under_way(transport):
         await asyncio.sleep(0.01)
     transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
     transport.abort()
     while (await receive())["type"] != "http.disconnect":
         pass
+
+
+def _bytes_under_way(transport: asyncio.Transport) -> int:
+    """Count what was written and has not arrived: a reset throws away what the system still holds."""
+    held_by_system = fcntl.ioctl(transport.get_extra_info("socket").fileno(), termios.TIOCOUTQ, bytes(_INT.size))
+    return transport.get_write_buffer_size() + int(_INT.unpack(held_by_system)[0])

@@ -212,7 +212,7 @@ def test_data_that_ends_in_an_error(copy, fault, options, size):
                                              ("stall_in_body", CartoTimeoutException)])
 def test_a_connection_that_breaks_within_the_data(copy, fault, tmp_path, kind, error):
     fault(kind, bytes=1000, **({"seconds": 3} if kind == "stall_in_body" else {}))
-    with pytest.raises(error, match=r"not complete|reset by peer"):
+    with pytest.raises(error, match="not complete"):
         copy.copyto_file_path(BIG, tmp_path / "rows", timeout=0.5)
     assert list(tmp_path.iterdir()) == []
 
