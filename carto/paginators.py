@@ -8,7 +8,7 @@ from typing import Any
 from pyrestcli.paginators import Paginator
 from requests import Response
 
-#: Items asked for with one request: what CARTO's own pages ask for, and the servers set no upper bound.
+#: Items asked for with one request, as CARTO's own pages do; the servers set no upper bound.
 PAGE_SIZE = 1000
 #: The names that the servers have for the length of the whole list.
 _TOTALS = ("total_entries", "total_user_entries", "total")

@@ -19,7 +19,7 @@ API_VERSION = "v1"
 API_ENDPOINT = "api/{api_version}/synchronizations/"
 API_FORCE_SYNC_SUFFIX = "sync_now"
 
-#: Seconds between two synchronizations: the server takes no less.
+#: Seconds between two synchronizations; the server takes no less.
 MIN_INTERVAL = 900
 _DONE = "success"
 _FAILED = "failure"
@@ -46,7 +46,7 @@ class SyncTableJob(AsyncResource):
         enqueued: Whether the last `force_sync` was accepted.
         run_at: When the next synchronization is due.
         ran_at: When the last one was.
-        data_import: The first import: its ``item_queue_id`` is for `carto.file_import.FileImportJobManager.get`.
+        data_import: The first import: its ``item_queue_id`` is for ``FileImportJobManager.get``.
     """
 
     id = CharField()

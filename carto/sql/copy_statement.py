@@ -34,7 +34,7 @@ class CopyStatement(NamedTuple):
     """A COPY that can be sent.
 
     Attributes:
-        text: The statement as the server wants it: nothing before ``COPY `` and nothing after its end.
+        text: The statement as the server wants it: nothing before COPY and nothing after its end.
         format: The format of the data, such as ``text``, ``csv`` or ``binary``.
     """
 
