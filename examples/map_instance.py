@@ -1,0 +1,30 @@
+"""Show an instance of a map: its layers, the address of its tiles, and a picture."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from saving import write_whole
+from terminal import print_table
+
+from carto.maps import BaseMap
+
+WORLD = (-180, -60, 180, 80)
+WIDTH, HEIGHT = 1024, 560
+
+
+def add_picture_option(parser: argparse.ArgumentParser) -> None:
+    """Let the user ask for a picture of the map."""
+    parser.add_argument("--picture", type=Path, metavar="FILE", help="save a picture of the map of the world as PNG")
+
+
+def show_instance(instance: BaseMap, picture: Path | None) -> None:
+    """Print what the map is made of and where it is, and draw it where a picture was asked for."""
+    layers = (instance.metadata or {}).get("layers") or ()
+    print_table(("layer", "type"), [(layer.get("id"), layer.get("type")) for layer in layers])
+    print(f"map: {instance.layergroupid}")
+    print(f"tiles: {instance.instance_url('{z}/{x}/{y}.png')}")
+    if picture is not None:
+        write_whole(picture, instance.image(WIDTH, HEIGHT, bbox=WORLD))
+        print(f"picture: {picture.resolve()}")
