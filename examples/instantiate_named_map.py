@@ -13,7 +13,7 @@ from map_instance import add_picture_option, show_instance
 from terminal import fail, run
 
 from carto.exceptions import CartoForbiddenException
-from carto.maps import NamedMapManager
+from carto.maps import NamedMap
 
 
 def main() -> None:
@@ -27,7 +27,8 @@ def main() -> None:
 
     values = json_file(options.template_json) if options.template_json else {}
     with log_in(parser, options) as auth_client:
-        named_map = NamedMapManager(auth_client).get(options.named_map_id)
+        named_map = NamedMap(auth_client)
+        named_map.template_id = options.named_map_id  # to read the template takes the master key, to use it does not
         try:
             named_map.instantiate(values, options.named_map_token)
         except CartoForbiddenException:
