@@ -10,7 +10,7 @@ import base64
 from collections.abc import Callable
 from datetime import datetime, timezone
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast, overload
 
 from pyrestcli import fields as pyrestcli_fields
 
@@ -103,7 +103,7 @@ class _ConvertedField(Field):
     def _each(self, value: Any, convert: Callable[[Any], Any]) -> Any:
         if not self.many:
             return convert(value)
-        return [None if item is None else convert(item) for item in value]
+        return [item if item is None or self.is_converted_item(item) else convert(item) for item in value]
 
 
 class DateTimeField(_ConvertedField, pyrestcli_fields.DateTimeField):
@@ -185,6 +185,27 @@ class SynchronizationField(ResourceField):
     """A `carto.synchronizations.Synchronization`."""
 
     value_class = "carto.synchronizations.Synchronization"
+
+
+class TableGrantField(ResourceField):
+    """A `carto.api_keys.TableGrant`."""
+
+    value_class = "carto.api_keys.TableGrant"
+
+
+class GrantsField(ResourceField):
+    """The `carto.api_keys.Grants` of an API key, which the server writes as a list with one object for each kind."""
+
+    value_class = "carto.api_keys.Grants"
+    #: The kind in whose object each field of the grants stands.
+    type_field: ClassVar[dict[str, str]] = {"apis": "apis", "tables": "database", "services": "dataservices"}
+
+    def convert(self, instance: Any, item: Any) -> Resource:
+        """Build the grants from the server's list, or from an object of their fields."""
+        if isinstance(item, list):
+            by_kind = {grant.get("type"): grant for grant in item if isinstance(grant, dict)}
+            item = {name: by_kind[kind].get(name) for name, kind in self.type_field.items() if kind in by_kind}
+        return super().convert(instance, item)
 
 
 class Base64EncodedField(CharField):

@@ -50,7 +50,7 @@ def resource_path(collection: str, resource_id: Any) -> str | None:
     """Form the path of a resource.
 
     Args:
-        collection: The path of its collection, with its trailing slash.
+        collection: The path of its collection, with or without a trailing slash.
         resource_id: Its id, which is percent-encoded here and nowhere else; None gives None.
 
     Returns:
@@ -64,13 +64,18 @@ def resource_path(collection: str, resource_id: Any) -> str | None:
     text = str(resource_id)
     if text in ("", ".", ".."):
         raise CartoUsageException(f"{text!r} is not an id")
-    return collection + quote(text, safe="")
+    return f"{collection.removesuffix('/')}/{quote(text, safe='')}"
 
 
 class _Connected(pyrestcli_resources.APIConnected):
-    """What resources and managers share: a client, and a place in the API."""
+    """What resources and managers share: a client, and a place in the API.
+
+    Attributes:
+        api_key_in: ``query`` where the server looks for the key there alone; None leaves it to the client.
+    """
 
     client: Any
+    api_key_in: ClassVar[str | None] = None
 
     class Meta:
         """Where the collection is, and whether its answers are JSON."""
@@ -89,7 +94,7 @@ class _Connected(pyrestcli_resources.APIConnected):
         Returns:
             The answer, whatever its status.
         """
-        return send_with(self.client, url, http_method, **client_args)
+        return send_with(self.client, url, http_method, **{"api_key_in": self.api_key_in, **client_args})
 
 
 class ResourceMetaclass(pyrestcli_resources.ResourceMetaclass):
@@ -127,18 +132,26 @@ class Resource(_Connected, pyrestcli_resources.Resource, metaclass=ResourceMetac
     class Meta(_Connected.Meta):
         """How the API identifies the resource, what people call it, and what it takes.
 
-        Where no fields are named, `save` sends all that have a value.
+        Where no fields are named, `save` sends all that have a value. Secret fields are
+        not shown; pickles and copies are without them.
         """
 
         id_field = "id"
         name_field = "id"
         json_data = True
         saved_fields: ClassVar[tuple[str, ...]] = ()
+        secret_fields: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, auth_client: SendsRequests, **kwargs: Any) -> None:
         self.client = auth_client
         for name, value in kwargs.items():
             setattr(self, name, value)
+
+    @classmethod
+    def get_collection_endpoint(cls) -> str:
+        """Return the path of the collection as it is declared: some releases of pyrestcli add a slash."""
+        endpoint = cls.Meta.collection_endpoint
+        return f"{cls.__name__.lower()}s/" if endpoint is None else endpoint
 
     def get_id(self) -> Any:
         """Return the value of the field that identifies the resource, or None."""
@@ -234,12 +247,16 @@ class Resource(_Connected, pyrestcli_resources.Resource, metaclass=ResourceMetac
                 values[name] = value
         return values
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name not in self.Meta.secret_fields}
+
     def __str__(self) -> str:
         name = getattr(self, self.Meta.name_field, None)
-        return str(name) if name is not None else repr(self)
+        return str(name) if name is not None and self.Meta.name_field not in self.Meta.secret_fields else repr(self)
 
     def __repr__(self) -> str:
-        shown = {field: getattr(self, field, None) for field in (self.Meta.id_field, self.Meta.name_field)}
+        shown = {field: getattr(self, field, None) for field in (self.Meta.id_field, self.Meta.name_field)
+                 if field not in self.Meta.secret_fields}
         text = " ".join(f"{field}={value!r}" for field, value in shown.items() if value is not None)
         return f"<{type(self).__name__}{' ' if text else ''}{text}>"
 
@@ -356,7 +373,7 @@ class Manager(_Connected, pyrestcli_resources.Manager, Generic[R]):
         if self.paged:
             size = page_size or (min(PAGE_SIZE, limit) if limit else PAGE_SIZE)
             search_args.setdefault("per_page", size)
-        items = itertools.chain.from_iterable(self._pages(search_args))
+        items = itertools.chain.from_iterable(page for _, page in self._pages(search_args))
         return map(self._built, itertools.islice(items, limit))
 
     def create(self, **kwargs: Any) -> R:
@@ -375,7 +392,8 @@ class Manager(_Connected, pyrestcli_resources.Manager, Generic[R]):
         resource.save(force_create=True)
         return resource
 
-    def _pages(self, search_args: Mapping[str, Any]) -> Iterator[list[Any]]:
+    def _pages(self, search_args: Mapping[str, Any]) -> Iterator[tuple[Response, list[Any]]]:
+        """Go through the answers, each with the items in it."""
         paginator = self._new_paginator()
         for url, page_args in paginator.get_urls(self.get_collection_endpoint()):
             response = self.send(url, "get", params={**search_args, **page_args}, idempotent=True)
@@ -388,7 +406,7 @@ class Manager(_Connected, pyrestcli_resources.Manager, Generic[R]):
                 paginator.process_data(data)
             else:
                 paginator.process_response(response)
-            yield items
+            yield response, items
 
     def _new_paginator(self) -> Any:
         """Make the state of one listing: a manager that kept it could not be shared by threads."""
@@ -430,6 +448,39 @@ class AsyncResource(Resource):
         """
         if super().refresh() is None:
             raise CartoUsageException("the job has no id: run or retrieve it first")
+
+
+class SavesChanges(Resource):
+    """A resource of which `save` sends what was changed, where others send all that they know.
+
+    For servers that act on every field that they are sent, also on one that is as before.
+    """
+
+    _changed: frozenset[str] = frozenset()
+
+    def note_assigned(self, name: str, value: Any) -> None:
+        """Remember which fields were assigned to since the last `save`."""
+        super().note_assigned(name, value)
+        self._changed |= {name}
+
+    def save(self, force_create: bool = False, fields: Iterable[str] | None = None) -> Response:
+        """Create the resource, or send what was changed of it since it was read or saved.
+
+        Args:
+            force_create: Whether to create it also when it has an id.
+            fields: The names of the fields to send; all that the server takes and that were changed when not given.
+
+        Returns:
+            The answer.
+
+        Raises:
+            CartoResponseException: The server refused.
+        """
+        if fields is None and not force_create and self.get_id() is not None:
+            fields = [name for name in self.Meta.saved_fields if name in self._changed]
+        response = super().save(force_create, fields)
+        self._changed = frozenset()
+        return response
 
 
 class _Warns:

@@ -1,33 +1,55 @@
-"""Users of an organization, and the user of an account (a non-public API)."""
+"""Users: the account's own, and those of an organization (a non-public API).
+
+The client's ``organization`` decides: with one, its owner and its admins read,
+list, create, change and delete its users; without one there is only the account's own.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
+from urllib.parse import quote
 
-from carto.auth import SendsRequests
-from carto.exceptions import CartoUsageException
+from requests import Response
+
+from carto.auth import SendsRequests, data_of
+from carto.exceptions import CartoInvalidResponseException, CartoUsageException
 from carto.fields import BooleanField, CharField, IntegerField
-from carto.resources import Manager, WarnResource, resource_path
+from carto.paginators import items_of
+from carto.resources import Manager, SavesChanges, WarnResource, resource_path
 
 API_VERSION = "v1"
 API_ENDPOINT = "api/{api_version}/organization/{organization}/users/"
 API_NONORG_ENDPOINT = "api/{api_version}/users/"
 
+#: The version whose list is that of an organization's name; the first one has another list there.
+_LIST_API_VERSION = "v2"
 
-def _collection_endpoint(client: SendsRequests) -> str:
+
+def _organization(client: SendsRequests) -> Any:
+    return getattr(client, "organization", None)
+
+
+def _collection_endpoint(client: SendsRequests, api_version: str = API_VERSION) -> str:
     """Form the path of the users: those of the client's organization, if it has one."""
-    organization = getattr(client, "organization", None)
-    template = API_ENDPOINT if organization else API_NONORG_ENDPOINT
-    return template.format(api_version=API_VERSION, organization=organization)
+    organization = _organization(client)
+    if not organization:
+        return API_NONORG_ENDPOINT.format(api_version=api_version)
+    return API_ENDPOINT.format(api_version=api_version, organization=quote(str(organization), safe=""))
 
 
-class User(WarnResource):
+class User(SavesChanges, WarnResource):
     """A user; its id is the user name.
+
+    An organization's owner and its admins change email, password, quota_in_bytes,
+    soft_geocoding_limit and viewer, its owner org_admin as well.
 
     Attributes:
         quota_in_bytes: How much the user may store.
-        password: To be set for a new user, or to change it; the server does not tell it.
+        password: To be set for a new user, or to change it; the server does not tell it, and it is not shown,
+            pickled or copied with the rest.
+        viewer: Whether the user only reads.
+        org_admin: Whether the user is an admin of the organization.
     """
 
     all_visualization_count = IntegerField()
@@ -55,22 +77,49 @@ class User(WarnResource):
     viewer = BooleanField()
     website = CharField()
 
+    display_columns = ("username", "email", "table_count", "quota_in_bytes", "db_size_in_bytes", "org_admin")
+
     class Meta:
-        """A user is known by its user name."""
+        """A user is known by its user name; what cannot be changed is not sent."""
 
         id_field = "username"
         name_field = "username"
+        saved_fields = ("username", "email", "password", "quota_in_bytes", "soft_geocoding_limit", "viewer",
+                        "org_admin")
+        secret_fields = ("password",)
 
     def get_collection_endpoint(self) -> str:  # type: ignore[override]  # the path depends on the client
         """Return the path of the users."""
         return _collection_endpoint(self.client)
 
+    def delete(self, *, force: bool = False) -> Response | None:
+        """Delete the user of an organization; without a user name nothing is sent and None is returned.
+
+        Args:
+            force: Whether to delete it also when it shares datasets or maps with others.
+
+        Returns:
+            The answer.
+
+        Raises:
+            CartoUnauthorizedException: It is the owner, it shares something, or the caller is no admin.
+            CartoNotFoundException: There is no such user.
+        """
+        path = self.get_resource_endpoint()
+        if path is None:
+            return None
+        return self.send(path, "delete", **({"params": {"force": "true"}} if force else {}))
+
 
 class UserManager(Manager[User]):
-    """Reads and creates users; the server does not list them."""
+    """The users of an organization; without one, the account's own.
+
+    `all` and `filter` are for the organization's owner and its admins; `filter` takes
+    fields of users, such as ``org_admin=True``.
+    """
 
     resource_class = User
-    json_collection_attribute = "users"
+    json_collection_attribute = None
 
     def get_collection_endpoint(self) -> str:  # type: ignore[override]  # the path depends on the client
         """Return the path of the users."""
@@ -84,10 +133,21 @@ class UserManager(Manager[User]):
         """
         return resource_path(self.get_collection_endpoint(), resource_id)
 
-    def iterate(self, *, page_size: int | None = None, limit: int | None = None, **search_args: Any) -> Iterator[User]:
-        """Refuse: there is no listing of users.
+    def _pages(self, search_args: Mapping[str, Any]) -> Iterator[tuple[Response, list[Any]]]:
+        """Refuse what is not listed, before anything is sent."""
+        if not _organization(self.client):
+            raise CartoUsageException("only the users of an organization are listed: make the client with "
+                                      "organization=, or get the account's own by its name")
+        unknown = sorted(search_args.keys() - set(User.fields))
+        if unknown:
+            raise CartoUsageException(f"users have no {', '.join(unknown)} to be found by")
+        return self._matching(search_args)
 
-        Raises:
-            CartoUsageException: Always.
-        """
-        raise CartoUsageException("the API has no list of users: get them by their names")
+    def _matching(self, search_args: Mapping[str, Any]) -> Iterator[tuple[Response, list[Any]]]:
+        """Compare here, since the server gives all of them at once, whatever is asked for."""
+        response = self.send(_collection_endpoint(self.client, _LIST_API_VERSION), "get", idempotent=True)
+        items = items_of(data_of(self.client, response), self.json_collection_attribute)
+        if items is None:
+            raise CartoInvalidResponseException(response, "the answer is no list of users")
+        yield response, [item for item in items
+                         if all(item.get(name) == value for name, value in search_args.items())]

@@ -1,4 +1,4 @@
-"""Send one file as a form, as a stream: requests would build the whole body in memory."""
+"""Send one file, alone or as a form, as a stream: requests would build the whole form in memory."""
 
 from __future__ import annotations
 
@@ -11,7 +11,22 @@ from typing import Any
 from carto._http.streams import Report, UploadBody
 
 
-class FileForm(UploadBody):
+class SizedBody(UploadBody):
+    """A body that is sent with its size where that is known; see `UploadBody`."""
+
+    def __len__(self) -> int:
+        """Tell the size, so that it is sent as Content-Length: proxies refuse forms without one.
+
+        What cannot be known is 0, which requests sends in chunks.
+        """
+        return self.size() or 0
+
+    def __bool__(self) -> bool:
+        """Be a body whatever the size is, by which Python would judge."""
+        return True
+
+
+class FileForm(SizedBody):
     """A multipart/form-data body with one file in it.
 
     Args:
@@ -37,17 +52,6 @@ class FileForm(UploadBody):
         """Tell the size of the whole form, or None where that of the file is not known."""
         size = super().size()
         return None if size is None else len(self._head) + size + len(self._tail)
-
-    def __len__(self) -> int:
-        """Tell the size, so that it is sent as Content-Length: proxies refuse forms without one.
-
-        Raises:
-            TypeError: It cannot be known; requests then sends the body in chunks.
-        """
-        size = self.size()
-        if size is None:
-            raise TypeError("the size of this file is not known")
-        return size
 
     def _pieces(self) -> Iterator[bytes]:
         yield self._head

@@ -1,29 +1,25 @@
-"""Tables, users, permissions and synchronizations as parts of others."""
+"""Tables, and permissions and synchronizations as parts of others."""
 
 import json
 
 import pytest
 
-from carto.auth import APIKeyAuthClient
 from carto.exceptions import (
     CartoException,
     CartoForbiddenException,
     CartoNotFoundException,
-    CartoServerException,
-    CartoUnauthorizedException,
     CartoUsageException,
 )
 from carto.permissions import LINK, PRIVATE, PUBLIC, Entity, Permission
 from carto.synchronizations import Synchronization
 from carto.tables import Table, TableManager
-from carto.users import User, UserManager
-from tests.unit.viz_objects import OWNER, PERMISSION, TABLE_ID, dataset
+from carto.users import User
+from tests.unit.viz_objects import PERMISSION, TABLE_ID, dataset
 
 pytestmark = pytest.mark.filterwarnings("ignore::carto.resources.NonPublicAPIWarning")
 
 ROOT = "https://me.carto.com/api/v1/"
 TABLES = ROOT + "tables/"
-USERS = ROOT + "organization/acme/users/"
 TABLE = {
     "id": TABLE_ID, "name": "stores", "privacy": "PRIVATE", "schema": [["cartodb_id", "number"], ["opened", "date"]],
     "updated_at": "2020-03-05T09:12:44.000Z", "rows_counted": 1520, "table_size": 131072, "map_id": "m",
@@ -31,11 +27,6 @@ TABLE = {
     "dependent_visualizations": [{"id": "v", "name": "my map"}], "non_dependent_visualizations": [],
     "synchronization": None,
 }
-
-
-@pytest.fixture
-def organization():
-    return APIKeyAuthClient("https://acme.carto.com/user/me/", "secret-key", organization="acme", retries=0)
 
 
 class TestTables:
@@ -69,59 +60,6 @@ class TestTables:
         server.get(TABLES + "x", status=status, body=body)
         with pytest.raises(kind, match=text):
             TableManager(auth_client).get("x")
-
-
-class TestUsers:
-    def test_one_of_an_organization(self, organization, server):
-        server.get("https://acme.carto.com/user/me/api/v1/organization/acme/users/bob", json={"username": "bob"})
-        assert UserManager(organization).get("bob").username == "bob"
-
-    def test_D38_the_own_one_without_an_organization(self, auth_client, server):
-        server.get(ROOT + "users/me", json=OWNER)
-        assert UserManager(auth_client).get("me").quota_in_bytes == 104857600
-
-    def test_one_is_created(self, organization, server):
-        server.post("https://acme.carto.com/user/me/api/v1/organization/acme/users/", json={"username": "bob"})
-        UserManager(organization).create(username="bob", email="bob@example.com", password="open sesame")
-        assert json.loads(server.calls[0].request.body) == {
-            "username": "bob", "email": "bob@example.com", "password": "open sesame"}
-
-    def test_one_is_changed(self, organization, server):
-        server.put("https://acme.carto.com/user/me/api/v1/organization/acme/users/bob", json={"username": "bob"})
-        User(organization, username="bob", quota_in_bytes=1).save()
-        assert json.loads(server.calls[0].request.body) == {"username": "bob", "quota_in_bytes": 1}
-
-    @pytest.mark.parametrize("body", ["User deleted", '"User deleted"', ""])
-    def test_D74_one_is_deleted_and_the_server_says_so_in_plain_text(self, organization, server, body):
-        server.delete("https://acme.carto.com/user/me/api/v1/organization/acme/users/bob", body=body,
-                      content_type="application/json")
-        assert User(organization, username="bob").delete().status_code == 200
-
-    @pytest.mark.parametrize(("status", "body", "kind", "text"), [
-        (401, "{}", CartoUnauthorizedException, "401"),
-        (401, '{"errors": ["You do not have permissions"]}', CartoUnauthorizedException, "permissions"),
-        (401, "Can't delete user. Has shared entities", CartoUnauthorizedException, "Has shared entities"),
-        (404, "No user with username 'x' in 'acme'", CartoNotFoundException, "No user with username 'x' in 'acme'"),
-        (410, '["Username has already been taken", "Password can\'t be blank"]', CartoException,
-         "^Username has already been taken; Password can't be blank$"),
-        (410, "No update params provided", CartoException, "No update params provided"),
-        (500, "User couldn't be deleted", CartoServerException, "couldn't be deleted"),
-    ])
-    @pytest.mark.parametrize("action", ["get", "delete"])
-    def test_D80_what_the_server_says_is_raised(self, organization, server, status, body, kind, text, action):
-        url = "https://acme.carto.com/user/me/api/v1/organization/acme/users/x"
-        server.add(action.upper(), url, status=status, body=body, content_type="application/json")
-        with pytest.raises(kind, match=text) as caught:
-            UserManager(organization).get("x") if action == "get" else User(organization, username="x").delete()
-        assert caught.value.status_code == status
-
-    @pytest.mark.parametrize("list_them", [UserManager.all, UserManager.filter, UserManager.iterate])
-    def test_there_is_no_list(self, organization, server, list_them):
-        with pytest.raises(CartoException, match="no list of users"):
-            list_them(UserManager(organization))
-
-    def test_a_password_is_not_shown(self, organization):
-        assert "sesame" not in repr(User(organization, username="bob", password="open sesame"))
 
 
 class TestParts:
