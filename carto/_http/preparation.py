@@ -8,8 +8,9 @@ together, that is done here, with the same outcome; everything else is its own.
 from __future__ import annotations
 
 import functools
+import re
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 import requests
 from requests import PreparedRequest
@@ -24,6 +25,7 @@ _KNOWN_ARGUMENTS = _SEND_ARGUMENTS.union(_REQUEST_ARGUMENTS)
 #: The arguments that the short way knows.
 _SIMPLE_ARGUMENTS = _SEND_ARGUMENTS | {"headers", "data", "params", "auth"}
 _FORM = "application/x-www-form-urlencoded"
+_NOT_IN_HOSTS = re.compile(r"[\s<>{}|\\^`\"]")
 
 
 def prepare(session: requests.Session, method: str, url: str, args: dict[str, Any]) -> PreparedRequest:
@@ -39,11 +41,13 @@ def prepare(session: requests.Session, method: str, url: str, args: dict[str, An
         The prepared request.
 
     Raises:
-        CartoUsageException: There is an argument that requests does not know, or text that can't be sent.
+        CartoUsageException: There is an argument that requests does not know, a host that can't be one, or text that
+            can't be sent.
     """
     if not _KNOWN_ARGUMENTS.issuperset(args):
         unknown = ", ".join(sorted(set(args) - _KNOWN_ARGUMENTS))
         raise CartoUsageException(f"a request takes no argument named {unknown}")
+    _check_host(url)
     try:
         _check_header_text(args.get("headers"))
         if _is_simple(session, url, args):
@@ -53,6 +57,14 @@ def prepare(session: requests.Session, method: str, url: str, args: dict[str, An
     except UnicodeError as error:
         problem = error.reason if isinstance(error, UnicodeEncodeError) else "it is not valid"
     raise CartoUsageException(f"a header or parameter of the request can't be encoded: {problem}")
+
+
+@functools.lru_cache(maxsize=256)
+def _check_host(url: str) -> None:
+    """Meet a base URL that was never filled in; older releases of urllib3 would look for such a host."""
+    host = urlsplit(url).hostname or ""
+    if _NOT_IN_HOSTS.search(host):
+        raise CartoUsageException(f"the host '{host}' contains characters that no host has: fill in the base URL")
 
 
 def _check_header_text(headers: Any) -> None:

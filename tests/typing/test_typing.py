@@ -1,5 +1,6 @@
 """A user's type checker finds the annotations, and they say what is true."""
 
+import importlib.resources
 import os
 import re
 import subprocess
@@ -26,4 +27,11 @@ def test_typical_use_is_typed(tmp_path):
     assert checked.returncode == 0, checked.stdout + checked.stderr
     expected = re.findall(r"# R: (.*)", file.read_text())
     assert expected
+    if not _has_types("requests"):
+        expected = ["Any" if name.startswith("requests.") else name for name in expected]
     assert re.findall(r'Revealed type is "(.*)"', checked.stdout) == expected
+
+
+def _has_types(package):
+    """Requests brings annotations along since its release 2.34."""
+    return (importlib.resources.files(package) / "py.typed").is_file()
