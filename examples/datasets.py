@@ -8,11 +8,10 @@ Works the same against the sandbox (`python -m carto.sandbox`). The dataset that
 
 from __future__ import annotations
 
-import argparse
 import time
 from pathlib import Path
 
-from account import add_account_options, log_in
+from account import account_parser, log_in
 from terminal import run
 
 from carto.auth import APIKeyAuthClient
@@ -26,8 +25,7 @@ ROWS_SHOWN = 10
 
 def main() -> None:
     """Take the tour on the account that the options or the environment name."""
-    parser = argparse.ArgumentParser(description="Import a file as a dataset, and change it.")
-    add_account_options(parser)
+    parser = account_parser(__doc__)
     parser.add_argument("--keep", action="store_true", help="keep the dataset")
     options = parser.parse_args()
 

@@ -9,11 +9,10 @@ the end. `maps.ipynb` shows named and anonymous maps in a notebook.
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 from typing import Any
 
-from account import add_account_options, log_in
+from account import account_parser, log_in
 from terminal import run
 
 from carto.auth import APIKeyAuthClient
@@ -37,8 +36,7 @@ STYLE = """
 
 def main() -> None:
     """Draw on the account that the options or the environment name."""
-    parser = argparse.ArgumentParser(description="Draw a map of a file of cities.")
-    add_account_options(parser)
+    parser = account_parser(__doc__)
     parser.add_argument("--output", type=Path, default=Path("populated_places.png"),
                         help="the picture (default: populated_places.png in the current directory)")
     options = parser.parse_args()

@@ -9,7 +9,6 @@ dropped at the end.
 
 from __future__ import annotations
 
-import argparse
 import csv
 import tempfile
 import time
@@ -18,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from account import add_account_options, log_in
+from account import account_parser, log_in
 from terminal import run
 
 from carto.auth import APIKeyAuthClient
@@ -71,8 +70,7 @@ class Step:
 
 def main() -> None:
     """Take the tour on the account that the options or the environment name."""
-    parser = argparse.ArgumentParser(description="A tour of the SQL, COPY and Batch APIs, with a few cities.")
-    add_account_options(parser)
+    parser = account_parser(__doc__)
     parser.add_argument("--output", type=Path, help="directory for the result (default: a temporary one)")
     parser.add_argument("--keep", action="store_true", help="keep the two tables")
     options = parser.parse_args()

@@ -12,7 +12,13 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
-from carto.exceptions import CartoException, CartoForbiddenException, CartoResponseException, CartoUnauthorizedException
+from carto.exceptions import (
+    CartoConnectionException,
+    CartoException,
+    CartoForbiddenException,
+    CartoResponseException,
+    CartoUnauthorizedException,
+)
 from carto.progress import reporting
 from carto.resources import NonPublicAPIWarning
 
@@ -72,7 +78,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     lines = [list(row) for row in rows]
     table.add_rows([["" if value is None else value for value in line] for line in lines])
     for index, column in enumerate(columns):
-        if any(_is_number(line[index]) for line in lines):
+        if all(_is_number(line[index]) for line in lines if line[index] is not None):
             table.align[column] = "r"
     if sys.stdout.isatty():
         table.max_table_width = shutil.get_terminal_size().columns
@@ -123,6 +129,8 @@ def _one_line(error: Exception) -> str:
     if isinstance(error, CartoResponseException) and error.marker:
         text = text.removesuffix(error.marker)
     line = " ".join(text.split())
+    if isinstance(error, CartoConnectionException):
+        line = f"the server cannot be reached: {line}"
     if isinstance(error, (CartoUnauthorizedException, CartoForbiddenException)):
         line += " (check the API key and what it may do)"
     return line
