@@ -9,12 +9,15 @@ The file holds the template: version, name, auth, placeholders, layergroup and v
 
 from __future__ import annotations
 
+from typing import Any
+
 from account import account_parser, log_in
 from datasets_and_maps import print_properties
 from json_argument import json_file
-from terminal import run
+from terminal import fail, run
 
-from carto.maps import NamedMapManager
+from carto.exceptions import CartoBadRequestException
+from carto.maps import NamedMap, NamedMapManager
 
 
 def main() -> None:
@@ -27,13 +30,23 @@ def main() -> None:
     template = json_file(options.named_map_json)
     with log_in(parser, options) as auth_client:
         manager = NamedMapManager(auth_client)
-        named_map = manager.upsert(template) if options.replace else manager.create(template=template)
+        named_map = manager.upsert(template) if options.replace else create(manager, template)
     print_properties({
         "named map": named_map.template_id,
         "opens with": "a token" if (named_map.auth or {}).get("method") == "token" else "its name",
         "placeholders": ", ".join(named_map.placeholders or ()),
         "layers": len((named_map.layergroup or {}).get("layers") or ()),
     })
+
+
+def create(manager: NamedMapManager, template: dict[str, Any]) -> NamedMap:
+    """Store a template; end the script when there is one of that name."""
+    try:
+        return manager.create(template=template)
+    except CartoBadRequestException as error:
+        if "already exists" not in str(error):
+            raise
+        fail(f"{error}; --replace replaces it")
 
 
 if __name__ == "__main__":

@@ -10,13 +10,15 @@ from terminal import print_table
 
 from carto.maps import BaseMap
 
-WORLD = (-180, -60, 180, 80)
+#: The middle of the picture: longitude and latitude. At zoom 2, its width goes around the world.
+MIDDLE, ZOOM = (5, 25), 2
 WIDTH, HEIGHT = 1024, 560
 
 
 def add_picture_option(parser: argparse.ArgumentParser) -> None:
     """Let the user ask for a picture of the map."""
-    parser.add_argument("--picture", type=Path, metavar="FILE", help="save a picture of the map of the world as PNG")
+    parser.add_argument("--picture", type=Path, metavar="FILE", 
+                        help="save a picture of the map as PNG, of the whole world")
 
 
 def show_instance(instance: BaseMap, picture: Path | None) -> None:
@@ -26,5 +28,5 @@ def show_instance(instance: BaseMap, picture: Path | None) -> None:
     print(f"map: {instance.layergroupid}")
     print(f"tiles: {instance.instance_url('{z}/{x}/{y}.png')}")
     if picture is not None:
-        write_whole(picture, instance.image(WIDTH, HEIGHT, bbox=WORLD))
+        write_whole(picture, instance.image(WIDTH, HEIGHT, center=MIDDLE, zoom=ZOOM))
         print(f"picture: {picture.resolve()}")

@@ -167,7 +167,7 @@ def test_a_database_that_is_not_there(sandbox: Sandbox, connection: Json) -> Non
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        ("{'provider': 1}", " is not JSON: Expecting property name enclosed in double quotes: line 1 column 2 (char 1)"),
+        ("{provider}", " is not JSON: Expecting property name enclosed in double quotes: line 1 column 2 (char 1)"),
         ("[1]", " has to hold a JSON object, not list"),
         ("", " is not JSON: Expecting value: line 1 column 1 (char 0)"),
     ],
@@ -225,9 +225,7 @@ def test_a_synchronization_is_made_once_and_then_run(
     assert (found["id"], found["interval"], found["url"]) == (made["synchronization"], 7200, url)
 
 
-def test_a_dataset_that_is_fetched_again(
-    sandbox: Sandbox, account: RailsClient, tmp_path: Path
-) -> None:
+def test_a_dataset_that_is_fetched_again(sandbox: Sandbox, account: RailsClient, tmp_path: Path) -> None:
     (tmp_path / "rivers.csv").write_text("name\nDanube\n", encoding="utf-8")
     with serving(tmp_path) as root:
         printed = properties(printed_by("import_sync_table_as_dataset.py", f"{root}/rivers.csv", "900",
