@@ -17,7 +17,7 @@ WIDTH, HEIGHT = 1024, 560
 
 def add_picture_option(parser: argparse.ArgumentParser) -> None:
     """Let the user ask for a picture of the map."""
-    parser.add_argument("--picture", type=Path, metavar="FILE", 
+    parser.add_argument("--picture", type=Path, metavar="FILE",
                         help="save a picture of the map as PNG, of the whole world")
 
 
