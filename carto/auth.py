@@ -37,6 +37,7 @@ from carto.exceptions import (
     CartoUsageException,
     transport_error,
 )
+from carto.exceptions import CartoRateLimitException as CartoRateLimitException  # scripts import it from here, too
 
 _BASE_URL_FORMS = ("https://USER.carto.com/, https://ORGANIZATION.carto.com/user/USER/ "
                    "or https://YOUR.SERVER/user/USER/")

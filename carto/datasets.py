@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from carto._viz import VisualizationResource, VisualizationsManager
 from carto.display import Listing
+from carto.exceptions import CartoException as CartoException  # scripts import it from here, too
 from carto.exceptions import CartoJobException, CartoUsageException
 from carto.fields import CharField, IntegerField, UserField, VisualizationField
 from carto.file_import import FileImportJob, FileImportJobManager, is_url

@@ -18,6 +18,7 @@ from carto import jobs
 from carto._http.multipart import FileForm, of_known_size
 from carto._http.timeouts import TRANSFER
 from carto.auth import SendsRequests, data_of
+from carto.exceptions import CartoException as CartoException  # scripts import it from here, too
 from carto.exceptions import CartoInvalidResponseException, CartoUsageException
 from carto.fields import BooleanField, CharField, DictField, IntegerField
 from carto.paginators import items_of

@@ -13,7 +13,10 @@ from requests import Response
 from carto._http.redaction import SECRET_PARAMETERS
 from carto.auth import SendsRequests, data_of
 from carto.exceptions import CartoBadRequestException, CartoUsageException
+from carto.exceptions import CartoException as CartoException  # scripts import it from here, too
+from carto.exceptions import CartoRateLimitException as CartoRateLimitException
 from carto.fields import CharField, DictField
+from carto.paginators import DummyPaginator
 from carto.resources import Manager, Resource, resource_path
 
 API_VERSION = "v1"
@@ -401,6 +404,7 @@ class NamedMapManager(Manager[NamedMap]):
 
     resource_class = NamedMap
     json_collection_attribute = "template_ids"
+    paginator_class = DummyPaginator
 
     def create(self, *, template: Mapping[str, Any] | None = None, **kwargs: Any) -> NamedMap:
         """Store a template.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from pyrestcli.paginators import DummyPaginator as DummyPaginator  # for lists that have no pages
 from pyrestcli.paginators import Paginator
 from requests import Response
 

@@ -33,6 +33,7 @@ from requests import Response
 
 from carto.auth import SendsRequests, data_of, send_with
 from carto.display import Listing
+from carto.exceptions import CartoException as CartoException  # scripts import it from here, too
 from carto.exceptions import CartoInvalidResponseException, CartoUsageException
 from carto.paginators import PAGE_SIZE, CartoPaginator, items_of
 
@@ -486,12 +487,12 @@ class SavesChanges(Resource):
 class _Warns:
     """Mixed into resources of APIs that CARTO did not publish."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, auth_client: SendsRequests, **kwargs: Any) -> None:
         if type(self) not in _warned:
             _warned.add(type(self))
             warnings.warn(f"{type(self).__name__} uses a non-public API of CARTO, which may change without notice",
                           NonPublicAPIWarning, stacklevel=_frames_within())
-        super().__init__(*args, **kwargs)
+        super().__init__(auth_client, **kwargs)  # type: ignore[call-arg]  # mixed in before a resource
 
 
 class WarnResource(_Warns, Resource):

@@ -13,6 +13,7 @@ from urllib.parse import quote
 from requests import Response
 
 from carto.auth import SendsRequests, data_of
+from carto.exceptions import CartoException as CartoException  # scripts import it from here, too
 from carto.exceptions import CartoInvalidResponseException, CartoUsageException
 from carto.fields import BooleanField, CharField, IntegerField
 from carto.paginators import items_of

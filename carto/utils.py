@@ -37,11 +37,11 @@ class ResponseStream(io.RawIOBase):
         """Say that this file can be read."""
         return True
 
-    def readinto(self, buffer: WriteableBuffer) -> int:
+    def readinto(self, b: WriteableBuffer) -> int:
         """Fill a buffer.
 
         Args:
-            buffer: Where to put the data.
+            b: A buffer, where to put the data.
 
         Returns:
             How many bytes were put there: less than its size only at the end of the body.
@@ -49,7 +49,7 @@ class ResponseStream(io.RawIOBase):
         Raises:
             CartoException: The body did not arrive whole.
         """
-        target = memoryview(buffer).cast("B")
+        target = memoryview(b).cast("B")
         filled = 0
         while filled < len(target) and (block := self._current_block()):
             count = min(len(block), len(target) - filled)

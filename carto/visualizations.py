@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 from carto._viz import VisualizationResource, VisualizationsManager
 from carto.auth import data_of
+from carto.exceptions import CartoException as CartoException  # scripts import it from here, too
 from carto.exceptions import CartoUsageException
 from carto.export import ExportJob
 from carto.fields import CharField, TableField
