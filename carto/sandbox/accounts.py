@@ -16,6 +16,7 @@ from psycopg import conninfo as conninfo_text
 PUBLIC_ROLE = "publicuser"
 PUBLIC_TOKEN = "default_public"  # noqa: S105 -- every CARTO account has this key
 TABLE_PERMISSIONS = ("select", "insert", "update", "delete")
+SERVICES = ("geocoding", "routing", "isolines", "observatory")
 
 KeyType = Literal["master", "default", "regular"]
 
@@ -65,8 +66,10 @@ class ApiKey:
         role: PostgreSQL role.
         sql: Whether the key may use the SQL API.
         maps: Whether the key may use the Maps API.
-        tables: Permissions of a regular key, by table name.
+        tables: Permissions of a regular key that a file declares, by table name.
+        services: Data services that the key may use.
         statement_timeout_ms: Longest run of one statement in milliseconds; None for no limit.
+        password: Password of the role, another one at every start.
     """
 
     token: str = field(repr=False)
@@ -76,12 +79,14 @@ class ApiKey:
     sql: bool = True
     maps: bool = True
     tables: dict[str, list[str]] = field(default_factory=dict)
+    services: tuple[str, ...] = ()
     statement_timeout_ms: int | None = None
+    password: str = field(default_factory=secrets.token_hex, repr=False, compare=False)
 
     @property
-    def password(self) -> str:
-        """Password of the role: derived, so that a kept data directory needs no second secret."""
-        return hashlib.sha256(f"carto-sandbox:{self.role}:{self.token}".encode()).hexdigest()
+    def apis(self) -> list[str]:
+        """The APIs that the key may use."""
+        return [name for name, allowed in (("sql", self.sql), ("maps", self.maps)) if allowed]
 
 
 @dataclass(frozen=True)
@@ -93,6 +98,7 @@ class Account:
         user_id: Id sent in ``Carto-User-Id`` and part of the database's name.
         keys: API keys; one is the master key.
         batch_timeout_ms: Longest run of one batch statement in milliseconds; None for no limit.
+        regular_key_quota: How many regular keys there may be; None for any number.
         quota_bytes: Bytes that the account's tables may take; None for no limit.
         rate_limits: Limits by endpoint group (query, job_create, job_get, job_delete, copy_from, copy_to; for maps
             anonymous, tile, attributes, dataview, dataview_search, static, static_named, named, named_tiles,
@@ -107,6 +113,7 @@ class Account:
     user_id: str
     keys: tuple[ApiKey, ...]
     batch_timeout_ms: int | None = None
+    regular_key_quota: int | None = None
     quota_bytes: int | None = None
     rate_limits: dict[str, RateLimit] = field(default_factory=dict)
     import_limits: ImportLimits = field(default_factory=ImportLimits)
@@ -209,6 +216,8 @@ def account_from_dict(entry: dict[str, Any]) -> Account:
         keys += (_key_from_dict({"type": "default"}, user_id),)
     if sum(key.type == "master" for key in keys) != 1:
         raise ValueError(f"account {name!r} needs exactly one key of type 'master'")
+    if len({key.name for key in keys}) < len(keys):
+        raise ValueError(f"two keys of account {name!r} have the same name")
     return Account(user_id=user_id, keys=keys, rate_limits=limits, import_limits=import_limits, **fields)
 
 
@@ -218,8 +227,11 @@ def _key_from_dict(entry: dict[str, Any], user_id: str) -> ApiKey:
     if kind not in ("master", "default", "regular"):
         raise ValueError(f"key type {kind!r} is none of master, default, regular")
     name = fields.setdefault("name", {"master": "Master", "default": "Default public"}.get(kind, kind))
-    if kind == "default":
-        fields.setdefault("token", PUBLIC_TOKEN)
+    if kind == "default":  # all accounts share its role
+        fields = {"token": PUBLIC_TOKEN, "password": PUBLIC_TOKEN, **fields}
+    if kind == "master":
+        fields["services"] = SERVICES
+    fields["services"] = tuple(fields.get("services", ()))
     unknown = {p for wanted in fields.get("tables", {}).values() for p in wanted} - set(TABLE_PERMISSIONS)
     if unknown:
         raise ValueError(f"key {name!r} asks for unknown permissions: {', '.join(sorted(unknown))}")

@@ -9,7 +9,7 @@ from typing import Any
 
 from starlette.requests import Request
 
-from carto.sandbox.accounts import PUBLIC_TOKEN, Account, ApiKey
+from carto.sandbox.accounts import Account, ApiKey
 from carto.sandbox.errors import ApiError
 from carto.sandbox.parameters import js_string
 from carto.sandbox.state import ServerState
@@ -58,7 +58,7 @@ def find_key(account: Account, request: Request, query: dict[str, Any], body: di
     user, token = sent_credentials(request, query, body)
     if user is not None and user != account.name:
         raise ApiError(403, "permission denied")
-    key = account.key(token or PUBLIC_TOKEN)
+    key = account.key(token) if token else account.public_key
     if key is None:
         raise ApiError(401, "Unauthorized")
     if not key.sql:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from psycopg.rows import scalar_row
 
-from carto.sandbox import batch_jobs, control_database
+from carto.sandbox import batch_jobs
 from carto.sandbox.batch_jobs import Document, Job, JobError
+from carto.sandbox.control_database import ControlTable
 from carto.sandbox.state import ServerState
 
 _CREATE_TABLE = """
@@ -24,20 +26,11 @@ ORDER BY number
 """
 
 
-class JobStore:
+class JobStore(ControlTable[Any]):
     """The table of jobs."""
 
     def __init__(self, state: ServerState) -> None:
-        self._state = state
-
-    async def open(self) -> None:
-        """Connect; create the database and the table when they are missing."""
-        self._connection = await control_database.connect(self._state, scalar_row)
-        await self._connection.execute(_CREATE_TABLE)
-
-    async def close(self) -> None:
-        """Disconnect."""
-        await self._connection.close()
+        super().__init__(state, _CREATE_TABLE, scalar_row)
 
     async def add(self, job: Job) -> None:
         """Keep a new job."""

@@ -2,34 +2,64 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 import psycopg
+from psycopg import conninfo as conninfo_text
 from psycopg import sql
 from psycopg.rows import AsyncRowFactory
 
-from carto.sandbox.state import CONTROL_DATABASE, ServerState
+from carto.sandbox.state import ServerState
+
+CONTROL_DATABASE = "carto_sandbox"
 
 Row = TypeVar("Row")
 
 
-async def connect(state: ServerState, row_factory: AsyncRowFactory[Row]) -> psycopg.AsyncConnection[Row]:
-    """Connect to the control database in autocommit mode, and create it when it is missing.
+def control_conninfo(admin_conninfo: str) -> str:
+    """Return the connection string of the control database.
 
     Args:
-        state: Knows where it is.
+        admin_conninfo: Connection string of the cluster's administrator.
+    """
+    return conninfo_text.make_conninfo(admin_conninfo, dbname=CONTROL_DATABASE)
+
+
+def create(admin: psycopg.Connection) -> None:
+    """Create the control database when it is missing.
+
+    Args:
+        admin: Connection of the administrator, in autocommit mode.
+    """
+    if not admin.execute("SELECT FROM pg_database WHERE datname = %s", [CONTROL_DATABASE]).rowcount:
+        admin.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(CONTROL_DATABASE)))
+
+
+class ControlTable(Generic[Row]):
+    """A table of the control database, with a connection of its own in autocommit mode.
+
+    Args:
+        state: Knows where the database is.
+        create_table: Makes the table when it is missing.
         row_factory: What rows become.
     """
-    await _create(state)
-    connection = await psycopg.AsyncConnection.connect(
-        state.control_conninfo, autocommit=True, client_encoding="utf8", row_factory=row_factory
-    )
-    await connection.execute("SET client_min_messages = warning")
-    return connection
 
+    def __init__(self, state: ServerState, create_table: str, row_factory: AsyncRowFactory[Row]) -> None:
+        self._state = state
+        self._create_table = create_table
+        self._row_factory = row_factory
 
-async def _create(state: ServerState) -> None:
-    async with await psycopg.AsyncConnection.connect(state.options.conninfo, autocommit=True) as connection:
-        known = await connection.execute("SELECT FROM pg_database WHERE datname = %s", [CONTROL_DATABASE])
-        if known.rowcount == 0:
-            await connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(CONTROL_DATABASE)))
+    async def open(self) -> None:
+        """Connect; create the table when it is missing."""
+        self._connection: psycopg.AsyncConnection[Row] = await psycopg.AsyncConnection.connect(
+            control_conninfo(self._state.options.conninfo),
+            autocommit=True,
+            client_encoding="utf8",
+            row_factory=self._row_factory,
+        )
+        await self._connection.execute("SET client_min_messages = warning")
+        await self._connection.execute(self._create_table)
+
+    async def close(self) -> None:
+        """Disconnect."""
+        await self._connection.close()

@@ -11,7 +11,7 @@ from psycopg import sql
 SCRIPTS_DIR = Path(__file__).with_name("extension")
 SCRIPTS = ("introspection.sql", "metadata.sql", "quota.sql", "webmercator.sql", "cartodbfy.sql")
 
-# What only the owner of the account may call; what only reads is open to all of its roles.
+# What only those may call who may make tables; what only reads is open to all roles.
 OWNER_ONLY = ("CDB_CartodbfyTable(text, regclass)", "CDB_CartodbfyTable(regclass)")
 
 
@@ -36,7 +36,20 @@ def install(connection: psycopg.Connection, owner_role: str, public_role: str) -
         for name in SCRIPTS:
             connection.execute((SCRIPTS_DIR / name).read_bytes())
         for function in OWNER_ONLY:
-            _reserve(connection, function, owner_role)
+            connection.execute(sql.SQL("REVOKE ALL ON FUNCTION cartodb.{} FROM PUBLIC").format(sql.SQL(function)))
+        allow_cartodbfying(connection, owner_role)
+
+
+def allow_cartodbfying(connection: psycopg.Connection, role: str) -> None:
+    """Let a role make datasets of its tables.
+
+    Args:
+        connection: A connection to the user's database, as the role that installed the extension.
+        role: The role behind a key.
+    """
+    for function in OWNER_ONLY:
+        statement = sql.SQL("GRANT EXECUTE ON FUNCTION cartodb.{} TO {}")
+        connection.execute(statement.format(sql.SQL(function), sql.Identifier(role)))
 
 
 def create_postgis(connection: psycopg.Connection) -> None:
@@ -68,9 +81,3 @@ def _public_role_function(public_role: str) -> sql.Composed:
     return sql.SQL(
         "CREATE OR REPLACE FUNCTION cartodb._CDB_PublicRole() RETURNS name LANGUAGE sql IMMUTABLE AS {}"
     ).format(sql.Literal(f"SELECT {sql.Literal(public_role).as_string()}::name"))
-
-
-def _reserve(connection: psycopg.Connection, function: str, owner: str) -> None:
-    target = sql.SQL("FUNCTION cartodb.") + sql.SQL(function)
-    connection.execute(sql.SQL("REVOKE ALL ON {} FROM PUBLIC").format(target))
-    connection.execute(sql.SQL("GRANT EXECUTE ON {} TO {}").format(target, sql.Identifier(owner)))

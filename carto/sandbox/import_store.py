@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from psycopg.rows import scalar_row
 
-from carto.sandbox import control_database
+from carto.sandbox.control_database import ControlTable
 from carto.sandbox.import_jobs import FINAL, Document
 from carto.sandbox.state import ServerState
 
@@ -27,20 +28,11 @@ ORDER BY number DESC
 """
 
 
-class ImportStore:
+class ImportStore(ControlTable[Any]):
     """The table of imports."""
 
     def __init__(self, state: ServerState) -> None:
-        self._state = state
-
-    async def open(self) -> None:
-        """Connect; create the table when it is missing."""
-        self._connection = await control_database.connect(self._state, scalar_row)
-        await self._connection.execute(_CREATE_TABLE)
-
-    async def close(self) -> None:
-        """Disconnect."""
-        await self._connection.close()
+        super().__init__(state, _CREATE_TABLE, scalar_row)
 
     async def add(self, job: Document) -> None:
         """Keep a new job."""

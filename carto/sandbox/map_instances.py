@@ -7,10 +7,9 @@ import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-import psycopg
 from psycopg.rows import TupleRow, tuple_row
 
-from carto.sandbox import control_database
+from carto.sandbox.control_database import ControlTable
 from carto.sandbox.mapconfig import MapConfig
 from carto.sandbox.maps_errors import refused
 from carto.sandbox.moving_clock import MovingClock
@@ -38,7 +37,7 @@ class _Known:
     noted_at: datetime
 
 
-class MapInstances:
+class MapInstances(ControlTable[TupleRow]):
     """The table of instances, with those that this server has seen in memory.
 
     Args:
@@ -47,18 +46,9 @@ class MapInstances:
     """
 
     def __init__(self, state: ServerState, clock: MovingClock) -> None:
-        self._state = state
+        super().__init__(state, _CREATE_TABLE, tuple_row)
         self._clock = clock
         self._known: dict[str, _Known] = {}
-
-    async def open(self) -> None:
-        """Connect; create the table when it is missing."""
-        self._connection: psycopg.AsyncConnection[TupleRow] = await control_database.connect(self._state, tuple_row)
-        await self._connection.execute(_CREATE_TABLE)
-
-    async def close(self) -> None:
-        """Disconnect."""
-        await self._connection.close()
 
     async def knows(self, token: str) -> bool:
         """Tell whether there is an instance of this token."""

@@ -42,6 +42,11 @@ class Pool:
             finally:
                 await self._give_back(conninfo, connection)
 
+    async def forget(self, conninfo: str) -> None:
+        """Close the idle connections of one connection string, which nobody will ask for again."""
+        for connection in self._idle.pop(conninfo, []):
+            await connection.close()
+
     async def close(self) -> None:
         """Close all idle connections."""
         for connections in self._idle.values():

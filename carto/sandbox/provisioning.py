@@ -1,43 +1,58 @@
-"""Makes the databases, PostgreSQL roles and grants of a sandbox's accounts."""
+"""Makes the databases, PostgreSQL roles and grants of a sandbox's accounts, and those of keys that are made later."""
 
 from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
 
 import psycopg
 from psycopg import conninfo as conninfo_text
 from psycopg import sql
 
-from carto.sandbox import extension, key_grants, visualizations_store
-from carto.sandbox.accounts import PUBLIC_ROLE, Account
+from carto.sandbox import control_database, extension, key_grants, key_store, visualizations_store
+from carto.sandbox.accounts import PUBLIC_ROLE, Account, ApiKey
+from carto.sandbox.key_grants import DatabaseGrants
 
 SEARCH_PATH = '"$user", public, cartodb'
+_END_SESSIONS = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = %s"
 
 
-def provision(admin_conninfo: str, accounts: list[Account]) -> None:
+def provision(admin_conninfo: str, accounts: Sequence[Account]) -> list[Account]:
     """Create the databases, roles and grants of all accounts; what exists already is brought up to date.
 
     Args:
         admin_conninfo: Connection string of a role that may create roles, databases and extensions.
-        accounts: Accounts to serve.
+        accounts: Accounts as they are described.
+
+    Returns:
+        The accounts with the keys that they have by now.
     """
     with psycopg.connect(admin_conninfo, autocommit=True) as admin:
-        for account in accounts:
-            if account.database_url is None:
-                _provision_roles(admin, account)
-                _provision_database(admin, account)
-    for account in accounts:
-        if account.database_url is None:
-            _provision_contents(admin_conninfo, account)
+        control_database.create(admin)
+        with psycopg.connect(control_database.control_conninfo(admin_conninfo), autocommit=True) as control:
+            accounts = key_store.take_over(control, accounts)
+        own = [account for account in accounts if account.database_url is None]
+        for account in own:
+            _provision_roles(admin, account)
+            _provision_database(admin, account)
+    for account in own:
+        _provision_contents(admin_conninfo, account)
+    return list(accounts)
 
 
 def _provision_roles(admin: psycopg.Connection, account: Account) -> None:
     for key in sorted(account.keys, key=lambda key: key.type != "default"):  # the others are granted its role
-        role = sql.Identifier(key.role)
-        if not admin.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [key.role]).fetchone():
-            admin.execute(sql.SQL("CREATE ROLE {}").format(role))
-        if key.type == "regular":  # what everybody may read, a regular key may read
-            admin.execute(sql.SQL("GRANT {} TO {}").format(sql.Identifier(PUBLIC_ROLE), role))
-        log_in = sql.SQL("LOGIN" if account.can_log_in or key.role == PUBLIC_ROLE else "NOLOGIN")
-        admin.execute(sql.SQL("ALTER ROLE {} {} PASSWORD {}").format(role, log_in, sql.Literal(key.password)))
+        _make_role(admin, account, key)
+
+
+def _make_role(admin: psycopg.Connection, account: Account, key: ApiKey) -> None:
+    role = sql.Identifier(key.role)
+    if not admin.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [key.role]).fetchone():
+        admin.execute(sql.SQL("CREATE ROLE {}").format(role))
+    if key.type == "regular":  # what everybody may read, a regular key may read
+        admin.execute(sql.SQL("GRANT {} TO {}").format(sql.Identifier(PUBLIC_ROLE), role))
+    log_in = sql.SQL("LOGIN" if account.can_log_in or key.role == PUBLIC_ROLE else "NOLOGIN")
+    admin.execute(sql.SQL("ALTER ROLE {} {} PASSWORD {}").format(role, log_in, sql.Literal(key.password)))
 
 
 def _provision_database(admin: psycopg.Connection, account: Account) -> None:
@@ -47,15 +62,66 @@ def _provision_database(admin: psycopg.Connection, account: Account) -> None:
         admin.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(database, owner))
     admin.execute(sql.SQL("ALTER DATABASE {} SET search_path = {}").format(database, sql.SQL(SEARCH_PATH)))
     for key in account.keys:
-        setting = sql.SQL("ALTER ROLE {} IN DATABASE {} SET statement_timeout = {}")
-        timeout = sql.Literal(key.statement_timeout_ms or 0)
-        admin.execute(setting.format(sql.Identifier(key.role), database, timeout))
+        _limit_statements(admin, account, key)
+
+
+def _limit_statements(admin: psycopg.Connection, account: Account, key: ApiKey) -> None:
+    setting = sql.SQL("ALTER ROLE {} IN DATABASE {} SET statement_timeout = {}")
+    timeout = sql.Literal(key.statement_timeout_ms or 0)
+    admin.execute(setting.format(sql.Identifier(key.role), sql.Identifier(account.database), timeout))
 
 
 def _provision_contents(admin_conninfo: str, account: Account) -> None:
-    conninfo = conninfo_text.make_conninfo(admin_conninfo, dbname=account.database)
-    with psycopg.connect(conninfo, autocommit=True) as connection:
+    with _connect(admin_conninfo, account, autocommit=True) as connection:
         extension.install(connection, account.master_key.role, PUBLIC_ROLE)
         connection.execute("SELECT cartodb.CDB_SetUserQuotaInBytes(%s)", [account.quota_bytes or 0])
         key_grants.install(connection, account.keys)
         visualizations_store.install(connection)
+
+
+def _connect(admin_conninfo: str, account: Account, *, autocommit: bool = False) -> psycopg.Connection:
+    conninfo = conninfo_text.make_conninfo(admin_conninfo, dbname=account.database)
+    return psycopg.connect(conninfo, autocommit=autocommit)
+
+
+def new_role_name(account: Account) -> str:
+    """Return a name for the role of a key that nobody has had before."""
+    return f"{account.master_key.role[:46]}_role_{secrets.token_hex(5)}"
+
+
+def add_key(admin_conninfo: str, account: Account, key: ApiKey, grants: DatabaseGrants) -> None:
+    """Make the role of a new regular key, all or nothing.
+
+    Args:
+        admin_conninfo: As for `provision`.
+        account: Whose key it is.
+        key: The key.
+        grants: What it may do in the database.
+
+    Raises:
+        NotGrantableError: The account does not have a right that the key is to have.
+    """
+    owner = account.master_key.role
+    with _connect(admin_conninfo, account) as connection:
+        key_grants.check(connection, owner, grants)
+        _make_role(connection, account, key)
+        _limit_statements(connection, account, key)
+        key_grants.grant(connection, owner, key, grants)
+
+
+def remove_key(admin_conninfo: str, account: Account, key: ApiKey) -> None:
+    """Remove the role of a regular key and end its sessions; tables that it made become the account's.
+
+    Args:
+        admin_conninfo: As for `provision`.
+        account: Whose key it is.
+        key: The key.
+    """
+    role, owner = sql.Identifier(key.role), sql.Identifier(account.master_key.role)
+    with _connect(admin_conninfo, account) as connection:
+        connection.execute(sql.SQL("GRANT {} TO CURRENT_USER").format(role))
+        key_grants.forget(connection, key)
+        connection.execute(sql.SQL("REASSIGN OWNED BY {} TO {}").format(role, owner))
+        connection.execute(sql.SQL("DROP OWNED BY {}").format(role))
+        connection.execute(_END_SESSIONS, [key.role])
+        connection.execute(sql.SQL("DROP ROLE {}").format(role))

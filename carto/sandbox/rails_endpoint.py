@@ -6,7 +6,7 @@ It differs from the SQL API's server in its paths, in its error bodies and in wh
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +21,8 @@ from carto.sandbox.errors import ApiError
 from carto.sandbox.state import ServerState
 
 PREFIXES = ("/user/{user}/api/", "/u/{user}/api/", "/api/")
-ENDINGS = (".json", "/", "")  # in this order, since a last parameter would take the suffix for its own
+SLASH_OR_NOTHING = ("/", "")
+ENDINGS = (".json", *SLASH_OR_NOTHING)  # in this order, since a last parameter would take the suffix for its own
 _CALLBACK = re.compile(r"[A-Za-z_$][\w$]*", re.ASCII)
 
 
@@ -144,12 +145,15 @@ def proven_key(
     return account.key(token)
 
 
-def rails_routes(path: str, answer: Endpoint, methods: list[str]) -> list[Route]:
+def rails_routes(
+    path: str, answer: Endpoint, methods: list[str], endings: Sequence[str] = ENDINGS
+) -> list[Route]:
     """Register an endpoint below all three forms of an account's URL, with the endings that Rails takes.
 
     Args:
         path: Path below ``api/``, such as ``v1/imports/{id}``.
         answer: The endpoint.
         methods: HTTP verbs.
+        endings: What may follow the path.
     """
-    return [Route(prefix + path + ending, answer, methods=methods) for prefix in PREFIXES for ending in ENDINGS]
+    return [Route(prefix + path + ending, answer, methods=methods) for prefix in PREFIXES for ending in endings]

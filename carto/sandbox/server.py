@@ -16,6 +16,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from carto.sandbox import (
+    api_keys_api,
     batch_api,
     copy_api,
     exports_api,
@@ -38,6 +39,7 @@ from carto.sandbox.batch_queue import BatchQueue
 from carto.sandbox.exports_api import Exporter
 from carto.sandbox.fault_middleware import FaultMiddleware
 from carto.sandbox.import_queue import ImportQueue
+from carto.sandbox.key_ring import KeyRing
 from carto.sandbox.maps_services import MapsServices
 from carto.sandbox.moving_clock import MovingClock
 from carto.sandbox.state import ServerOptions, ServerState
@@ -67,7 +69,8 @@ def create_app(options: ServerOptions) -> Starlette:
     clock = MovingClock()
     synchronizer = Synchronizer(state, clock, imports)
     maps = MapsServices(state, clock)
-    services = (queue, imports, synchronizer, exporter, maps)
+    ring = KeyRing(state)
+    services = (ring, queue, imports, synchronizer, exporter, maps)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
@@ -93,6 +96,7 @@ def create_app(options: ServerOptions) -> Starlette:
         *records_api.routes(state),
         *permissions_api.routes(state),
         *users_api.routes(state),
+        *api_keys_api.routes(state, ring),
         *synchronizations_api.routes(state, synchronizer, imports, clock),
         *exports_api.routes(state, exporter),
         *named_maps_api.routes(maps),

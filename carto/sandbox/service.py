@@ -44,7 +44,7 @@ def run(options: Options, keep_open: int, report: Report) -> None:
     accounts = _accounts(options["accounts"], data_dir)
     with _run_directory(keep_open) as run_directory:
         conninfo = _database(options["database_url"], run_directory, data_dir)
-        _provision(conninfo, accounts)
+        accounts = _provisioned(conninfo, accounts)
         files = data_dir or run_directory.path
         config = uvicorn.Config(
             create_app(ServerOptions(accounts, conninfo, files, tuple(options["image_hosts"]))),
@@ -107,9 +107,9 @@ def _database(url: str | None, run_directory: RunDirectory, data_dir: Path | Non
     return cluster.conninfo
 
 
-def _provision(conninfo: str, accounts: list[Account]) -> None:
+def _provisioned(conninfo: str, accounts: list[Account]) -> list[Account]:
     try:
-        provision(conninfo, accounts)
+        return provision(conninfo, accounts)
     except psycopg.Error as error:
         raise SandboxError(f"The accounts' databases cannot be prepared: {error}") from error
 

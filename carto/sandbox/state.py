@@ -13,7 +13,6 @@ from carto.sandbox.accounts import Account
 from carto.sandbox.pool import Pool
 from carto.sandbox.rate_limits import RateLimiter
 
-CONTROL_DATABASE = "carto_sandbox"
 _TYPE_NAMES = "SELECT oid, typname FROM pg_type WHERE oid < 16384 OR typname IN ('geometry', 'raster')"
 
 
@@ -47,11 +46,6 @@ class ServerState:
 
     def __post_init__(self) -> None:
         self.accounts = {account.name: account for account in self.options.accounts}
-
-    @property
-    def control_conninfo(self) -> str:
-        """Connection string of the sandbox's own database, where jobs are kept."""
-        return conninfo_text.make_conninfo(self.options.conninfo, dbname=CONTROL_DATABASE)
 
     @cached_property
     def cluster_conninfo(self) -> str:

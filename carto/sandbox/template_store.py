@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 
-import psycopg
 from psycopg.rows import TupleRow, tuple_row
 
-from carto.sandbox import control_database
+from carto.sandbox.control_database import ControlTable
 from carto.sandbox.maps_errors import refused
 from carto.sandbox.state import ServerState
 from carto.sandbox.templates import Template
@@ -30,7 +29,7 @@ ON CONFLICT DO NOTHING
 """
 
 
-class TemplateStore:
+class TemplateStore(ControlTable[TupleRow]):
     """The table of templates.
 
     Args:
@@ -38,16 +37,7 @@ class TemplateStore:
     """
 
     def __init__(self, state: ServerState) -> None:
-        self._state = state
-
-    async def open(self) -> None:
-        """Connect; create the table when it is missing."""
-        self._connection: psycopg.AsyncConnection[TupleRow] = await control_database.connect(self._state, tuple_row)
-        await self._connection.execute(_CREATE_TABLE)
-
-    async def close(self) -> None:
-        """Disconnect."""
-        await self._connection.close()
+        super().__init__(state, _CREATE_TABLE, tuple_row)
 
     async def names(self, account: str) -> list[str]:
         """List the names of an account's templates, oldest first."""
