@@ -96,9 +96,11 @@ async def restore_map(catalog: Catalog, definition: Mapping[str, Any], datasets:
     Args:
         catalog: Where it is recorded.
         definition: What ``export.json`` held.
-        datasets: The datasets that its tables became, by the names that the tables had in the file.
+        datasets: The datasets that its tables became, by the names that the tables had in the file. Where a table
+            was not imported, the map shows the one of its name that is there.
     """
     described = definition.get("visualization") or {}
+    datasets = await _with_existing(catalog, described, datasets)
     values = {name: described[name] for name in _RESTORED if described.get(name) is not None}
     values["name"] = await catalog.free_map_name(str(described.get("name") or map_layers.UNTITLED), "derived")
     privacy = map_layers.blended_privacy(datasets.values())
@@ -110,6 +112,17 @@ async def restore_map(catalog: Catalog, definition: Mapping[str, Any], datasets:
             options = _with_table(options, dataset["name"])
         await catalog.add_layer(new_id, layer["order"], layer["kind"], options, dataset and dataset["id"])
     return new_id
+
+
+async def _with_existing(catalog: Catalog, described: Mapping[str, Any], datasets: Mapping[str, Row]) -> dict[str, Row]:
+    """Add the datasets that a map shows and that did not come with its file."""
+    found = dict(datasets)
+    for layer in described.get("layers") or ():
+        name = (layer.get("options") or {}).get("table_name")
+        if name and name not in found:
+            existing = await catalog.find_table(str(name))
+            found |= {name: existing} if existing else {}
+    return found
 
 
 def _with_table(options: dict[str, Any], name: str) -> dict[str, Any]:

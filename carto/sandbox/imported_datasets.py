@@ -24,7 +24,7 @@ async def record(
     Returns:
         Ids of the first dataset and its table, None when there is no table; the id of the map, if any.
     """
-    if not result.tables:
+    if not result.tables and result.map is None:
         return None, None
     async with open_catalog(state, account) as catalog:
         datasets = await catalog.datasets(table.name for table in result.tables)
@@ -35,6 +35,8 @@ async def record(
                 if table.created:
                     await _set_privacy(catalog, dataset, privacy)
         map_id = await _add_map(catalog, account, result, datasets) if with_map else None
+    if not datasets:  # all tables of the map were there already, and skipped
+        return None, map_id
     first = datasets[0]
     return (str(first["id"]), str(first["table_id"])), map_id
 

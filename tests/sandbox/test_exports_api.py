@@ -86,16 +86,23 @@ def test_a_map_with_its_tables(account: RailsClient, tmp_path: Path) -> None:
     database.close()
 
 
-def test_a_file_can_be_imported_again(account: RailsClient) -> None:
-    first, second = account.new_table("x int, seen date"), account.new_table()
-    account.sql(f"UPDATE {first} SET x = 7, seen = '2020-01-02' WHERE cartodb_id = 1")
-    made = account.new_map(first, second, name="Again", description="d", tags=["a"])
+def imported_again(account: RailsClient, made: Json, **options: str) -> Json:
+    """Export a map, import the file and wait for the end; return the import."""
     file = requests.get(exported(account, visualization_id=made["id"])["url"], timeout=30).content
-    sent = account.json("POST", "v1/imports", params={"create_vis": "true"}, files={"file": ("again.carto", file)})
+    params = {"create_vis": "true", **options}
+    sent = account.json("POST", "v1/imports", params=params, files={"file": ("again.carto", file)})
     deadline = time.monotonic() + 60
     while (job := account.json("GET", f"v1/imports/{sent['item_queue_id']}"))["state"] not in ("complete", "failure"):
         assert time.monotonic() < deadline, f"it stays {job}"
         time.sleep(0.1)
+    return job
+
+
+def test_a_file_can_be_imported_again(account: RailsClient) -> None:
+    first, second = account.new_table("x int, seen date"), account.new_table()
+    account.sql(f"UPDATE {first} SET x = 7, seen = '2020-01-02' WHERE cartodb_id = 1")
+    made = account.new_map(first, second, name="Again", description="d", tags=["a"])
+    job = imported_again(account, made)
     assert (job["state"], job["tables_created_count"]) == ("complete", 2), job
     copy = account.dataset(job["derived_visualization_id"])
     assert (copy["name"], copy["description"], copy["tags"]) == ("Again 1", "d", ["a"])
@@ -108,6 +115,24 @@ def test_a_file_can_be_imported_again(account: RailsClient) -> None:
     assert [layer["options"].get("query") for layer in layers] == [
         None, f"SELECT * FROM {first}_1", f"SELECT * FROM {second}_1",
     ]  # fmt: skip
+
+
+def test_a_map_over_tables_that_were_skipped(account: RailsClient) -> None:
+    kept, other = account.new_table(), account.new_table()
+    made = account.new_map(kept, other, name="Over what is there")
+    job = imported_again(account, made, collision_strategy="skip")
+    assert (job["state"], job["error_code"], job["tables_created_count"]) == ("complete", 1022, 0)
+    copy = account.dataset(job["derived_visualization_id"])
+    assert sorted(each["name"] for each in copy["related_tables"]) == sorted([kept, other])
+
+
+def test_names_that_only_sql_gives_are_skipped_too(account: RailsClient) -> None:
+    table = account.new_table()
+    name = f"Capital {table}"
+    account.sql(f'ALTER TABLE {table} RENAME TO "{name}"')
+    job = imported_again(account, account.new_map(name), collision_strategy="skip")
+    copy = account.dataset(job["derived_visualization_id"])
+    assert [each["name"] for each in copy["related_tables"]] == [name]
 
 
 def test_only_some_of_the_tables(account: RailsClient) -> None:

@@ -18,6 +18,7 @@ SELECT attname, format_type(atttypid, NULL) FROM pg_attribute
 WHERE attrelid = %s AND attnum > 0 AND NOT attisdropped
 """
 _RELATION = "SELECT oid, relkind::text FROM pg_class WHERE relname = %s AND relnamespace = 'public'::regnamespace"
+_TAKEN = "SELECT FROM pg_class WHERE relname = ANY (%s) AND relnamespace = 'public'::regnamespace"
 _OVER_QUOTA = """
 SELECT cartodb.CDB_UserDataSize('public') > cartodb._CDB_UserQuotaInBytes() AND cartodb._CDB_UserQuotaInBytes() > 0
 """
@@ -42,8 +43,9 @@ class Published:
 
 
 async def exists(connection: psycopg.AsyncConnection, wanted: str) -> bool:
-    """Tell whether something has the name that a wanted one becomes."""
-    return bool((await connection.execute(_RELATION, [table_names.sanitized(wanted)])).rowcount)
+    """Tell whether something has a wanted name, or the one that it becomes."""
+    names = [wanted, table_names.sanitized(wanted)]
+    return bool((await connection.execute(_TAKEN, [names])).rowcount)
 
 
 async def check_ids(connection: psycopg.AsyncConnection, raw: str) -> None:
