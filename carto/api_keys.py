@@ -11,6 +11,7 @@ from typing import Any
 
 from requests import Response
 
+from carto.exceptions import CartoException as CartoException  # scripts import it from here, too
 from carto.exceptions import CartoUsageException
 from carto.fields import CharField, DateTimeField, GrantsField, TableGrantField
 from carto.resources import Manager, Resource
@@ -206,7 +207,7 @@ class APIKeyManager(Manager[APIKey]):
         if not isinstance(name, str) or not name.strip():
             raise CartoUsageException(f"an API key needs a name, which is a text, not {name!r}")
         grants = Grants(self.client, apis=_texts("apis", apis), tables=_table_grants(tables),
-                        services=_texts("services", services or ()))
+                        services=_texts("services", services))
         if not grants.apis:
             raise CartoUsageException("apis is empty, so that the key would be of no use: give ['sql', 'maps'], "
                                       "or one of them")
@@ -216,18 +217,24 @@ class APIKeyManager(Manager[APIKey]):
 
 
 def _texts(name: str, values: Any) -> list[str]:
-    if isinstance(values, str) or not all(isinstance(value, str) for value in values):
+    texts = _items(name, "texts", values)
+    if not all(isinstance(text, str) for text in texts):
         raise CartoUsageException(f"{name} is a list of texts, not {values!r}")
-    return list(values)
+    return texts
 
 
 def _table_grants(tables: Any) -> list[Any]:
     """Check that there are grants in any of the forms that are taken; their parts are checked when they are sent."""
-    if isinstance(tables, (TableGrant, Mapping)):
-        tables = [tables]
-    if isinstance(tables, str) or not all(isinstance(table, (TableGrant, Mapping)) for table in tables or ()):
+    given = [tables] if isinstance(tables, (TableGrant, Mapping)) else _items("tables", "table grants", tables)
+    if not all(isinstance(table, (TableGrant, Mapping)) for table in given):
         raise CartoUsageException(f"tables is a list of TableGrant objects or dictionaries, not {tables!r}")
-    return [table if isinstance(table, TableGrant) else dict(table) for table in tables or ()]
+    return [table if isinstance(table, TableGrant) else dict(table) for table in given]
+
+
+def _items(name: str, what: str, values: Any) -> list[Any]:
+    if isinstance(values, str) or not isinstance(values, (Iterable, type(None))):
+        raise CartoUsageException(f"{name} is a list of {what}, not {values!r}")
+    return list(values or ())
 
 
 def _json_of(value: Any) -> Any:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
-from urllib.parse import quote
 
 from requests import Response
 
@@ -16,6 +15,7 @@ from carto import jobs
 from carto._http.multipart import SizedBody
 from carto._http.timeouts import TRANSFER
 from carto.auth import SendsRequests, data_of, send_with
+from carto.exceptions import CartoException as CartoException  # scripts import it from here, too
 from carto.exceptions import CartoInvalidResponseException, CartoUsageException, error_messages
 from carto.resources import resource_path
 from carto.utils import ResponseStream
@@ -122,7 +122,8 @@ class DODataset:
             CartoResponseException: The server refused.
         """
         schema = [{"name": name, "type": self._map_type(kind)} for name, kind in self._columns]
-        self._client.create({"id": self._named(), "schema": schema, "ttl_seconds": self._ttl_seconds})
+        ttl = {} if self._ttl_seconds is None else {"ttl_seconds": self._ttl_seconds}
+        self._client.create({"id": self._named(), "schema": schema, **ttl})
 
     def download_stream(self, limit: int | None = None, order_by: str | None = None, sql_query: str | None = None,
                         add_geom: bool | None = None, is_geography: bool | None = None) -> ResponseStream:
@@ -292,11 +293,11 @@ class _Job:
             raise jobs.failure(last)
         return last.state
 
-    def _path(self) -> str:
+    def _status_path(self) -> str:
         raise NotImplementedError
 
     def _state(self) -> jobs.JobState:
-        response = _send(self.auth_client, self._path(), "get", idempotent=True)
+        response = _send(self.auth_client, self._status_path(), "get", idempotent=True)
         answer = data_of(self.auth_client, response)
         state = answer.get("status") if isinstance(answer, Mapping) else None
         if not isinstance(state, str):
@@ -320,8 +321,8 @@ class DODatasetJob(_Job):
         super().__init__(job_id, auth_client)
         self.name = name_id
 
-    def _path(self) -> str:
-        return f"{_dataset_path(self.name)}/imports/{quote(self.id, safe='')}"
+    def _status_path(self) -> str:
+        return _path(DATASETS_BASE_PATH, self.name, "imports", self.id)
 
 
 class DOEnrichmentJob(_Job):
@@ -334,8 +335,8 @@ class DOEnrichmentJob(_Job):
 
     kind = "enrichment"
 
-    def _path(self) -> str:
-        return f"{ENRICHMENT_BASE_PATH}/{quote(self.id, safe='')}/status"
+    def _status_path(self) -> str:
+        return _path(ENRICHMENT_BASE_PATH, self.id, "status")
 
 
 class _DODatasetClient:
@@ -350,7 +351,7 @@ class _DODatasetClient:
         if not hasattr(dataframe, "to_csv"):
             raise CartoUsageException(f"dataframe is a frame of pandas, not {type(dataframe).__name__}: "
                                       "upload_file_object takes a file of CSV (pip install pandas makes frames)")
-        return self._upload(_csv_pieces(dataframe), name, params)
+        return self._upload(_CsvOf(dataframe), name, params)
 
     def upload_file_object(self, file_object: Any, name: str, params: Mapping[str, Any] | None = None) -> Response:
         if not hasattr(file_object, "read"):
@@ -358,7 +359,7 @@ class _DODatasetClient:
         return self._upload(file_object, name, params)
 
     def import_dataset(self, name: str) -> DODatasetJob:
-        response = _send(self.auth_client, f"{_dataset_path(name)}/imports", "post")
+        response = _send(self.auth_client, _path(DATASETS_BASE_PATH, name, "imports"), "post")
         return DODatasetJob(_job_id(self.auth_client, response, "item_queue_id"), name, self.auth_client)
 
     def upload_dataframe(self, dataframe: Any, name: str, params: Mapping[str, Any] | None = None, *,
@@ -371,8 +372,8 @@ class _DODatasetClient:
                  is_geography: bool | None = None) -> Response:
         params = {"limit": limit, "order_by": order_by, "sql_query": sql_query, "add_geom": add_geom,
                   "is_geography": is_geography}
-        response = _send(self.auth_client, _dataset_path(name_id), "get", params=_given(params), stream=True,
-                         idempotent=True, timeout=TRANSFER)
+        response = _send(self.auth_client, _path(DATASETS_BASE_PATH, name_id), "get", params=_given(params),
+                         stream=True, idempotent=True, timeout=TRANSFER)
         if response.status_code < 300 and "html" not in response.headers.get("Content-Type", ""):
             return response
         with response:
@@ -392,12 +393,12 @@ class _DODatasetClient:
         return DOEnrichmentJob(_job_id(self.auth_client, response, "job_id"), self.auth_client).result(timeout=timeout)
 
     def metadata(self, entity: str, filters: Mapping[str, Any] | None) -> Any:
-        path = "/".join([METADATA_BASE_PATH, *(quote(part, safe="") for part in entity.split("/"))])
+        path = _path(METADATA_BASE_PATH, *entity.split("/"))
         response = _send(self.auth_client, path, "get", params=_given(filters or {}), idempotent=True)
         return data_of(self.auth_client, response)
 
     def _upload(self, source: Any, name: str, params: Mapping[str, Any] | None) -> Response:
-        path, body = _dataset_path(name), SizedBody(source)
+        path, body = _path(DATASETS_BASE_PATH, name), SizedBody(source)
         response = body.sent_by(lambda: _send(
             self.auth_client, path, "post", params=_given(params or {}), data=body, timeout=TRANSFER))
         data_of(self.auth_client, response, parse_json=False)
@@ -409,8 +410,11 @@ def _send(client: SendsRequests, path: str, method: str, **args: Any) -> Respons
     return send_with(client, path, method, api_key_in="query", **args)
 
 
-def _dataset_path(name: str) -> str:
-    return str(resource_path(DATASETS_BASE_PATH, name))
+def _path(base: str, *segments: str) -> str:
+    """Form a path below another; each segment is percent-encoded, and none may lead elsewhere."""
+    for segment in segments:
+        base = str(resource_path(base, segment))
+    return base
 
 
 def _given(params: Mapping[str, Any]) -> dict[str, Any]:
@@ -427,8 +431,13 @@ def _job_id(client: SendsRequests, response: Response, name: str) -> str:
     return job_id
 
 
-def _csv_pieces(dataframe: Any) -> Iterator[str]:
-    """Write a data frame as CSV, some rows at a time."""
-    size = max(1, _CELLS_AT_A_TIME // max(1, len(dataframe.columns)))
-    for start in range(0, max(1, len(dataframe)), size):
-        yield dataframe.iloc[start:start + size].to_csv(index=False, header=start == 0)
+class _CsvOf:
+    """A data frame as CSV, some rows at a time, and again from the beginning when it is sent again."""
+
+    def __init__(self, dataframe: Any) -> None:
+        self._dataframe = dataframe
+
+    def __iter__(self) -> Iterator[str]:
+        size = max(1, _CELLS_AT_A_TIME // max(1, len(self._dataframe.columns)))
+        for start in range(0, max(1, len(self._dataframe)), size):
+            yield self._dataframe.iloc[start:start + size].to_csv(index=False, header=start == 0)

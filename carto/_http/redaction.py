@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 MASK = "***"
 #: Parameters whose values are secrets wherever they stand: in a URL, in a form, in JSON.
 SECRET_PARAMETERS = ("api_key", "map_key", "auth_token", "access_token")
+#: Fields of resources that are secrets, in what is sent and in what comes back.
+_SECRET_FIELDS = ("token", "password")
 #: Values that may be shown: CARTO's own name for "no key".
 _PUBLIC_VALUES = frozenset({"default_public", "", MASK})
 #: A shorter text would be replaced all over an innocent message.
@@ -31,8 +33,9 @@ _MAX_BODY_SEARCHED = 65536
 
 _NAMES = "|".join(SECRET_PARAMETERS)
 _IN_URL = re.compile(rf"(?i)({_NAMES})(=|%(?:25)*3D)[^&\s\"'<>#\\]*")
-_IN_JSON = re.compile(rf"(?i)([\"'](?:{_NAMES})[\"']\s*:\s*[\"'])(?:[^\"'\\]|\\.)*")
-_IN_ESCAPED_JSON = re.compile(rf"(?i)(\\\"(?:{_NAMES})\\\"\s*:\s*\\\")[^\"\\]*")
+_KEYS = "|".join(SECRET_PARAMETERS + _SECRET_FIELDS)
+_IN_JSON = re.compile(rf"(?i)([\"'](?:{_KEYS})[\"']\s*:\s*[\"'])(?:[^\"'\\]|\\.)*")
+_IN_ESCAPED_JSON = re.compile(rf"(?i)(\\\"(?:{_KEYS})\\\"\s*:\s*\\\")[^\"\\]*")
 _USERINFO = re.compile(r"(?i)(https?://)[^/\s?#\"']+@")
 _SECRET_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie", "set-cookie"})
 
@@ -160,6 +163,6 @@ def _secrets_in_body(body: Any) -> Iterable[str]:
             document = json.loads(body)
         except ValueError:
             return
-        yield from (str(document[name]) for name in SECRET_PARAMETERS if document.get(name))
+        yield from (str(document[name]) for name in SECRET_PARAMETERS + _SECRET_FIELDS if document.get(name))
     elif any(name in body for name in SECRET_PARAMETERS):
         yield from (value for name, value in parse_qsl(body) if name.lower() in SECRET_PARAMETERS)

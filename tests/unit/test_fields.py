@@ -5,11 +5,13 @@ from datetime import datetime, timedelta, timezone
 import pytest
 
 from carto import fields
+from carto.api_keys import Grants
 from carto.fields import (
     Base64EncodedField,
     CharField,
     DateTimeField,
     DictField,
+    GrantsField,
     PasswordAndPrivacyFields,
     ResourceField,
     parse_datetime,
@@ -38,6 +40,7 @@ class Thing(Resource):
     data = Base64EncodedField()
     password = PasswordAndPrivacyFields()
     privacy = CharField()
+    grants = GrantsField()
 
 
 @pytest.fixture
@@ -96,6 +99,28 @@ def test_nested_resources_come_from_objects_and_from_ids(thing):
     assert (thing.owner.username, thing.owner.client) == ("ann", thing.client)
     assert thing.owner is thing.owner
     assert [each and each.id for each in thing.owners] == ["2", "3", None]
+
+
+def test_a_list_may_mix_resources_and_objects(thing):
+    owner = Owner(thing.client, id="7")
+    thing.owners = [owner, {"id": "8"}, "9", None]
+    assert thing.owners[0] is owner
+    assert [each and each.id for each in thing.owners] == ["7", "8", "9", None]
+
+
+@pytest.mark.parametrize(("answer", "apis", "names", "services"), [
+    ([{"type": "apis", "apis": ["sql"]}, {"type": "database", "tables": [{"name": "a"}], "schemas": []},
+      {"type": "dataservices", "services": ["routing"]}], ["sql"], ["a"], ["routing"]),
+    ([{"type": "apis", "apis": []}, {"type": "data-observatory", "datasets": []}], [], None, None),
+    ([], None, None, None),
+    ({"apis": ["maps"], "tables": []}, ["maps"], [], None),
+])
+def test_grants_come_as_a_list_with_an_object_for_each_kind(thing, answer, apis, names, services):
+    thing.update_from_dict({"grants": answer})
+    grants = thing.grants
+    assert (type(grants), grants.apis, grants.services) == (Grants, apis, services)
+    assert (grants.tables and [table.name for table in grants.tables]) == names
+    assert thing.grants is grants
 
 
 def test_a_resource_can_be_assigned(thing):

@@ -11,7 +11,7 @@ import requests
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from carto._http.multipart import FileForm, of_known_size
+from carto._http.multipart import FileForm, SizedBody, of_known_size
 from tests.unit.forms import Part, parts_of
 
 NAMES = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1).filter(str.strip)
@@ -89,6 +89,15 @@ def test_a_source_without_a_size_gets_one(source):
     assert parts_of(form.content_type, body)[0].content == content
     if hasattr(unsized, "close"):
         unsized.close()
+
+
+@pytest.mark.parametrize(("source", "headers"), [
+    (b"abc", {"Content-Length": "3"}), (io.BytesIO(b"abc"), {"Content-Length": "3"}),
+    ([b"a", b"bc"], {"Transfer-Encoding": "chunked"}), (iter([]), {"Transfer-Encoding": "chunked"})])
+def test_a_body_tells_its_size_or_is_sent_in_chunks(source, headers):
+    auth = requests.auth.HTTPBasicAuth("me", "key")
+    request = requests.Request("POST", "http://localhost/", data=SizedBody(source), auth=auth).prepare()
+    assert {name: value for name, value in request.headers.items() if name != "Authorization"} == headers
 
 
 @pytest.mark.parametrize("source", [b"abc", bytearray(b"abc"), io.BytesIO(b"abc"), Path(__file__)])

@@ -64,6 +64,7 @@ PLACES = ["header", "query", "form", "json", "json text"]
     "/sql?api_key=SECRET", "/sql?q=1&api_key=SECRET&x=y", "/sql?API_KEY=SECRET", "x api_key=SECRET y",
     "/sql?api_key%3DSECRET", "/login?next=%2Fsql%3Fapi_key%3DSECRET%26q%3D1", "next=%253Fapi_key%253DSECRET",
     "map_key=SECRET", "auth_token=SECRET", "access_token=SECRET", '{"api_key": "SECRET"}', '{"api_key":"SE\\"CRET"}',
+    '{"name": "x", "token":"SECRET"}', '{"password": "SECRET"}', '{\\"password\\": \\"SECRET\\"}',
     "{'api_key': 'SECRET'}", '{\\"api_key\\": \\"SECRET\\"}', "https://me:SECRET@carto.com/", "http://me:a@SECRET@h/",
     'proxy "http://u:SECRET@proxy:3128"', "(api_key=SECRET)", "api_key=SECRET\nnext line",
 ])
@@ -77,7 +78,8 @@ def test_secret_parameters_are_masked_without_being_known(text):
 
 @pytest.mark.parametrize("text", [
     "", "select 1", "relation \"api_key\" does not exist", "https://me.carto.com/user/me/", "mail me@example.org",
-    "http://h/ and mail@example.org", "the api_key is missing", "default_public",
+    "http://h/ and mail@example.org", "WHERE token = 'x' AND password=y", '{"method": "token", "valid_tokens": ["x"]}',
+    "the api_key is missing", "default_public",
 ])
 def test_innocent_texts_stay(text):
     assert redact(text, {"default_public", "", MASK}) == text

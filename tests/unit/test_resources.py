@@ -1,5 +1,6 @@
 """Resources and managers: inheritance, paths, saving, clearing, listing."""
 
+import copy
 import json
 import threading
 import warnings
@@ -21,7 +22,7 @@ from carto.exceptions import (
     CartoUsageException,
 )
 from carto.fields import CharField, DateTimeField, ResourceField
-from carto.resources import AsyncResource, Manager, NonPublicAPIWarning, Resource, WarnResource
+from carto.resources import AsyncResource, Manager, NonPublicAPIWarning, Resource, SavesChanges, WarnResource
 
 ROOT = "https://me.carto.com/"
 THINGS = ROOT + "api/v1/things/"
@@ -47,6 +48,28 @@ class Thing(Resource):
     class Meta:
         collection_endpoint = "api/v1/things/"
         name_field = "name"
+
+
+class Door(SavesChanges):
+    """At a service that finds the key in the query alone."""
+
+    id = CharField()
+    name = CharField()
+    code = CharField()
+
+    api_key_in = "query"
+
+    class Meta:
+        collection_endpoint = "api/v1/doors"
+        name_field = "code"
+        saved_fields = ("name", "code")
+        secret_fields = ("code",)
+
+
+class DoorManager(Manager[Door]):
+    resource_class = Door
+    json_collection_attribute = None
+    api_key_in = "query"
 
 
 class ThingManager(Manager[Thing]):
@@ -142,6 +165,13 @@ class TestTexts:
         assert Thing(None) != Thing(None)
 
 
+    def test_secrets_are_not_shown_and_not_copied(self):
+        door = Door(object(), name="front", code="open sesame")
+        assert (str(door), repr(door)) == ("<Door>", "<Door>")
+        assert "open sesame" not in str(door.__getstate__())
+        assert (copy.copy(door).name, copy.copy(door).code, door.code) == ("front", None, "open sesame")
+
+
 class TestPaths:
     @pytest.mark.parametrize(("given", "path"), [
         ("abc", "abc"), (7, "7"), ("100% a?b#c", "100%25%20a%3Fb%23c"), ("//host/x", "%2F%2Fhost%2Fx"),
@@ -156,6 +186,12 @@ class TestPaths:
     def test_what_is_no_id_is_refused(self, manager, given):
         with pytest.raises(CartoUsageException, match="not an id"):
             manager.get(given)
+
+    def test_a_collection_without_a_slash_has_none_and_its_resources_have_one(self, client, server):
+        server.get(ROOT + "api/v1/doors", json=[{"id": "1"}])
+        server.get(ROOT + "api/v1/doors/1", json={"id": "1"})
+        assert DoorManager(client).all() == [DoorManager(client).get("1")]
+        assert [urlsplit(call.request.url).path for call in server.calls] == ["/api/v1/doors", "/api/v1/doors/1"]
 
     def test_get_needs_an_id(self, manager):
         with pytest.raises(CartoUsageException, match="needs an id"):
@@ -199,6 +235,29 @@ class TestSaving:
         server.put(THINGS + "1", json={})
         Thing(client, id="1", name="x", tags=[]).save(fields=["name"])
         assert sent(server.calls[0]) == {"name": "x"}
+
+    def test_some_resources_send_what_was_changed_alone(self, client, server):
+        server.get(ROOT + "api/v1/doors/1", json={"id": "1", "name": "front", "code": "1234"})
+        server.put(ROOT + "api/v1/doors/1", json={})
+        server.post(ROOT + "api/v1/doors", json={})
+        door = DoorManager(client).get("1")
+        door.name = "back"
+        door.save()
+        door.save()
+        door.save(fields=["code"])
+        door.save(force_create=True)
+        assert [sent(call) for call in server.calls if call.request.body] == [
+            {"name": "back"}, {}, {"code": "1234"}, {"name": "back", "code": "1234"}]
+
+    def test_the_key_goes_where_the_resource_says(self, client, server):
+        server.get(ROOT + "api/v1/doors", json=[])
+        server.put(ROOT + "api/v1/doors/1", json={})
+        DoorManager(client).all()
+        Door(client, id="1").save()
+        assert all("api_key=secret-key" in call.request.url for call in server.calls)
+        assert not any("Authorization" in call.request.headers for call in server.calls)
+        client.send("api/v1/doors", "get")
+        assert "api_key" not in server.calls[-1].request.url
 
     def test_force_create_posts_again(self, client, server):
         server.post(THINGS, json={})
