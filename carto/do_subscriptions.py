@@ -79,8 +79,9 @@ class DOSubscriptionCreationManager(Manager[DOCreatedSubscription]):
     """Subscribes to datasets: ``create(id=..., type=...)``.
 
     Example:
-        >>> DOSubscriptionCreationManager(auth_client).create(id="carto-do.acme.demographics_2020", type="dataset")
-        ... # doctest: +SKIP
+        >>> subscriptions = DOSubscriptionCreationManager(auth_client)                            # doctest: +SKIP
+        >>> subscriptions.create(id="carto-do.acme.demographics_2020", type="dataset")            # doctest: +SKIP
+        <DOCreatedSubscription id='carto-do.acme.demographics_2020'>
     """
 
     resource_class = DOCreatedSubscription
