@@ -19,9 +19,6 @@ API_ENDPOINT = "api/{api_version}/do/subscriptions"
 class _Subscription(Resource):
     """What can be done with a subscription, whoever told of it."""
 
-    id = CharField()
-    type = CharField()
-
     api_key_in = "query"
 
     class Meta:
@@ -32,9 +29,9 @@ class _Subscription(Resource):
 
     def delete(self) -> Response | None:
         """End the subscription; without an id nothing is sent and None is returned."""
-        if self.id is None:
+        if self.get_id() is None:
             return None
-        return self.send(self.get_collection_endpoint(), "delete", params={"id": self.id})
+        return self.send(self.get_collection_endpoint(), "delete", params={"id": self.get_id()})
 
 
 class DOSubscription(_Subscription):
