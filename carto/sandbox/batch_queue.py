@@ -48,7 +48,7 @@ class BatchQueue:
 
     async def start(self) -> None:
         """Open the table of jobs and go on with what an earlier run left."""
-        await self._store.open()
+        await self._store.start()
         for job in await self._store.unfinished():
             if batch_jobs.RUNNING in (job.status, job.document.get("fallback_status")):
                 # The server died meanwhile. Nobody can tell whether the statement took effect, so it isn't repeated.
@@ -64,7 +64,7 @@ class BatchQueue:
         for queue in self._waiting.values():
             queue.put_nowait(None)
         await asyncio.gather(*self._workers)
-        await self._store.close()
+        await self._store.stop()
 
     async def create(self, account: Account, query: Any) -> Job:
         """Put a new job at the end of the account's queue.

@@ -49,7 +49,7 @@ class ControlTable(Generic[Row]):
         self._create_table = create_table
         self._row_factory = row_factory
 
-    async def open(self) -> None:
+    async def start(self) -> None:
         """Connect; create the table when it is missing."""
         self._connection: psycopg.AsyncConnection[Row] = await psycopg.AsyncConnection.connect(
             control_conninfo(self._state.options.conninfo),
@@ -60,6 +60,6 @@ class ControlTable(Generic[Row]):
         await self._connection.execute("SET client_min_messages = warning")
         await self._connection.execute(self._create_table)
 
-    async def close(self) -> None:
+    async def stop(self) -> None:
         """Disconnect."""
         await self._connection.close()

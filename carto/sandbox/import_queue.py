@@ -52,7 +52,7 @@ class ImportQueue:
 
     async def start(self) -> None:
         """Open the table of imports and go on with what an earlier run left."""
-        await self._store.open()
+        await self._store.start()
         jobs = await self._store.unfinished()
         self._remove_leftovers({job["id"] for job in jobs})
         for job in jobs:
@@ -69,7 +69,7 @@ class ImportQueue:
         for task in self._tasks.values():
             task.cancel()
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
-        await self._store.close()
+        await self._store.stop()
 
     def take_slot(self, account: Account) -> None:
         """Reserve a slot for an import that is to be created.

@@ -47,11 +47,11 @@ class KeyRing:
 
     async def start(self) -> None:
         """Open the table of keys."""
-        await self.store.open()
+        await self.store.start()
 
     async def stop(self) -> None:
         """Close it."""
-        await self.store.close()
+        await self.store.stop()
 
     async def create(self, account: Account, name: str, grants: dict[str, Any], in_database: DatabaseGrants) -> KeptKey:
         """Make a regular key.

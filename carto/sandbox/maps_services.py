@@ -38,14 +38,14 @@ class MapsServices:
 
     async def start(self) -> None:
         """Connect to the sandbox's own database."""
-        await self.instances.open()
-        await self.templates.open()
+        await self.instances.start()
+        await self.templates.start()
 
     async def stop(self) -> None:
         """Disconnect and end the processes that draw."""
         await self.renderer.close()
-        await self.templates.close()
-        await self.instances.close()
+        await self.templates.stop()
+        await self.instances.stop()
 
 
 def _images_directory(data_dir: Path) -> Path:

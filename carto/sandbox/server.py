@@ -22,6 +22,8 @@ from carto.sandbox import (
     exports_api,
     faults,
     imports_api,
+    kuviz_api,
+    kuviz_page,
     maps_api,
     maps_endpoint,
     moving_clock,
@@ -40,6 +42,7 @@ from carto.sandbox.exports_api import Exporter
 from carto.sandbox.fault_middleware import FaultMiddleware
 from carto.sandbox.import_queue import ImportQueue
 from carto.sandbox.key_ring import KeyRing
+from carto.sandbox.kuviz_store import KuvizStore
 from carto.sandbox.maps_services import MapsServices
 from carto.sandbox.moving_clock import MovingClock
 from carto.sandbox.state import ServerOptions, ServerState
@@ -70,7 +73,8 @@ def create_app(options: ServerOptions) -> Starlette:
     synchronizer = Synchronizer(state, clock, imports)
     maps = MapsServices(state, clock)
     ring = KeyRing(state)
-    services = (ring, queue, imports, synchronizer, exporter, maps)
+    kuvizs = KuvizStore(state)
+    services = (ring, kuvizs, queue, imports, synchronizer, exporter, maps)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
@@ -97,6 +101,8 @@ def create_app(options: ServerOptions) -> Starlette:
         *permissions_api.routes(state),
         *users_api.routes(state),
         *api_keys_api.routes(state, ring),
+        *kuviz_api.routes(state, kuvizs),
+        *kuviz_page.routes(state, kuvizs),
         *synchronizations_api.routes(state, synchronizer, imports, clock),
         *exports_api.routes(state, exporter),
         *named_maps_api.routes(maps),

@@ -8,11 +8,11 @@ from typing import Any
 
 from psycopg import sql
 
+from carto.sandbox.paging import Page, WrongParameterError
 from carto.sandbox.parameters import js_string
 from carto.sandbox.rails_endpoint import RailsError
 from carto.sandbox.visualizations_store import FROM, ROW_COUNT, SIZE, Catalog, Row
 
-DEFAULT_PAGE_SIZE = 20
 _COMPUTED = ("size", "mapviews", "estimated_row_count")  # not to be combined with others
 _ORDERS = {
     "name": "v.name",
@@ -26,7 +26,6 @@ _ORDERS = {
         "(SELECT count(DISTINCT l.visualization_id) FROM carto_sandbox.layers l WHERE l.dataset_id = v.id)"
     ),
 }
-_DIRECTIONS = ("asc", "desc")
 _TAGS = "array_to_string(v.tags, ', ')"
 _SEARCHED = f"concat_ws(' ', v.name, {_TAGS}, v.description)"
 _SEARCH_VECTOR = f"to_tsvector('english', {_SEARCHED})"
@@ -41,16 +40,14 @@ class Search:
 
     Attributes:
         types: Types that are looked for.
-        page: Number of the page, from 1.
-        per_page: Visualizations a page.
+        page: The page that is asked for.
         order: What follows ORDER BY.
         conditions: All of them have to be true.
         values: Values of their placeholders.
     """
 
     types: list[str]
-    page: int
-    per_page: int
+    page: Page
     order: str
     conditions: list[str] = field(default_factory=list)
     values: dict[str, Any] = field(default_factory=dict)
@@ -62,7 +59,7 @@ class Search:
 
     async def page_of(self, catalog: Catalog) -> list[Row]:
         """Return the visualizations of the page."""
-        window = {"limit": self.per_page, "offset": (self.page - 1) * self.per_page}
+        window = {"limit": self.page.size, "offset": self.page.first_entry}
         rest = sql.SQL(f"WHERE {self._condition} ORDER BY {self.order}, v.name, v.id LIMIT %(limit)s OFFSET %(offset)s")
         return await catalog.select(rest, self.values | window)
 
@@ -88,7 +85,9 @@ def search_of(params: Mapping[str, Any], *, is_owner: bool) -> Search:
     """
     text = {name: js_string(value) for name, value in params.items()}
     types = [each.strip() for each in text.get("types", text.get("type", "derived")).split(",")]
-    search = Search(types, _positive(text, "page", 1), _positive(text, "per_page", DEFAULT_PAGE_SIZE), _order(text))
+    page = _page(text)
+    order = ", ".join(f"{_ORDERS[name]} {direction} NULLS LAST" for name, direction in page.orders)
+    search = Search(types, page, order)
     search.where("v.type = ANY (%(types)s)", types=types)
     if not is_owner:
         search.where("v.privacy = 'PUBLIC'")
@@ -100,28 +99,14 @@ def search_of(params: Mapping[str, Any], *, is_owner: bool) -> Search:
     return search
 
 
-def _positive(text: Mapping[str, str], name: str, default: int) -> int:
-    value = text.get(name, str(default))
-    if not value.isdecimal() or int(value) < 1:
-        raise RailsError(400, {"error": f"Wrong '{name}' parameter value."})
-    return int(value)
-
-
-def _order(text: Mapping[str, str]) -> str:
-    orders = text.get("order", "updated_at").split(",")
-    directions = text.get("order_direction", "desc").split(",")
-    if any(each not in _ORDERS for each in orders) or (len(orders) > 1 and set(orders) & set(_COMPUTED)):
-        raise RailsError(400, {"error": _wrong("order", _ORDERS)})
-    if any(each not in _DIRECTIONS for each in directions):
-        raise RailsError(400, {"error": _wrong("order_direction", _DIRECTIONS)})
-    directions += directions[-1:] * (len(orders) - len(directions))
-    return ", ".join(
-        f"{_ORDERS[each]} {direction} NULLS LAST" for each, direction in zip(orders, directions, strict=False)
-    )
-
-
-def _wrong(name: str, valid: Any) -> str:
-    return f"Wrong '{name}' parameter value. Valid values are one of [{', '.join(valid)}]"
+def _page(text: Mapping[str, str]) -> Page:
+    try:
+        page = Page.asked_for(text, _ORDERS)
+        if len(page.orders) > 1 and {name for name, _ in page.orders} & set(_COMPUTED):
+            raise WrongParameterError("order", _ORDERS)
+    except WrongParameterError as error:
+        raise RailsError(400, {"error": str(error)}) from error
+    return page
 
 
 def _add_filters(search: Search, text: Mapping[str, str]) -> None:

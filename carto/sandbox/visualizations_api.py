@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -15,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from carto.sandbox import map_layers, table_names
+from carto.sandbox import map_layers, passwords, table_names
 from carto.sandbox.endpoint import Endpoint
 from carto.sandbox.errors import ApiError
 from carto.sandbox.parameters import js_string, parse_int
@@ -111,7 +109,7 @@ async def show(call: RailsCall) -> Response:
     pieces = Pieces.asked_for(call.params, by_default=False)
     async with open_catalog(call.state, call.account) as catalog:
         row = await _found(call, catalog)
-        knows_password = _knows_password(row, js_string(call.params.get("password", "")))
+        knows_password = passwords.matches(row["password"], js_string(call.params.get("password", "")))
         if not call.is_owner:
             _refuse_unless_viewable(row, knows_password)
         presenter = await Presenter.of(call, catalog, [row])
@@ -281,19 +279,11 @@ def _check_privacy(values: Json, row: Row) -> None:
     elif row.get("type") == "table":
         raise RailsError(400, {"errors": ["Error updating"]})
     elif values.get("password"):
-        values["password"] = _hashed(js_string(values["password"]))
+        values["password"] = passwords.hashed(js_string(values["password"]))
     elif row["password"] is None:
         raise RailsError(400, {"errors": ["Password required for protected visualization"]})
     else:
         values.pop("password", None)
-
-
-def _hashed(password: str) -> str:
-    return hashlib.sha256(b"carto-sandbox:" + password.encode()).hexdigest()
-
-
-def _knows_password(row: Row, password: str) -> bool:
-    return row["password"] is not None and hmac.compare_digest(row["password"], _hashed(password))
 
 
 async def delete(call: RailsCall) -> Response:
