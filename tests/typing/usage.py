@@ -5,13 +5,18 @@ from __future__ import annotations
 import datetime
 from pathlib import Path
 
+from carto.api_keys import APIKeyManager, TableGrant
 from carto.auth import APIKeyAuthClient, AuthAPIClient, NoAuthClient, NonVerifiedAPIKeyAuthClient
 from carto.datasets import Dataset, DatasetManager
+from carto.do_dataset import DODataset
+from carto.do_token import DoTokenManager
 from carto.exceptions import CartoException, CartoRateLimitException
 from carto.file_import import FileImportJobManager
+from carto.kuvizs import KuvizManager
 from carto.permissions import PUBLIC
 from carto.sql import BatchSQLClient, CopySQLClient, Identifier, SQLClient
 from carto.sync_tables import SyncTableJobManager
+from carto.users import UserManager
 from carto.visualizations import VisualizationManager
 
 
@@ -55,6 +60,23 @@ def datasets(client: APIKeyAuthClient) -> Dataset | None:
     return manager.get_or_none("cities")
 
 
+def account(client: APIKeyAuthClient) -> list[str]:
+    keys = APIKeyManager(client)
+    grant = TableGrant(client, schema="public", name="stores", permissions=["select"])
+    for tables in ([grant], [{"schema": "public", "name": "stores", "permissions": ["select"]}], grant):
+        key = keys.create("reporting", ["sql"], tables)
+        key.regenerate_token()
+        key.delete()
+    kuviz = KuvizManager(client).create("<html></html>", "hello", password="sesame", if_exists="replace")
+    kuviz.password = None
+    kuviz.save()
+    boss = UserManager(client).filter(org_admin=True)[0]
+    boss.delete(force=True)
+    with DODataset("stores", [("a", "DATE")], auth_client=client).ttl_seconds(60).download_stream() as stream:
+        print(stream.read(), DoTokenManager(client).get().access_token)
+    return [key.name for key in keys.all()]
+
+
 def errors(sql: SQLClient) -> int | None:
     try:
         sql.send("SELECT 1")
@@ -72,4 +94,8 @@ def revealed(sql: SQLClient, batch: BatchSQLClient, manager: DatasetManager, cop
     reveal_type(manager.all())  # R: list[carto.datasets.Dataset]
     reveal_type(manager.get("x"))  # R: carto.datasets.Dataset
     reveal_type(manager.create_all("x"))  # R: carto.display.Listing[carto.datasets.Dataset]
+    reveal_type(APIKeyManager(sql.auth_client).create("x"))  # R: carto.api_keys.APIKey
+    reveal_type(APIKeyManager(sql.auth_client).get("x"))  # R: carto.api_keys.APIKey
+    reveal_type(KuvizManager(sql.auth_client).get("x"))  # R: carto.kuvizs.Kuviz
+    reveal_type(UserManager(sql.auth_client).all())  # R: list[carto.users.User]
     reveal_type(copy.copyto("COPY t TO STDOUT"))  # R: requests.models.Response
