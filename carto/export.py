@@ -15,6 +15,7 @@ from carto._http.files import writable_target, write_blocks
 from carto._http.session import Sender, new_session, same_origin
 from carto._http.streams import expected_size, read_blocks
 from carto._http.timeouts import TRANSFER
+from carto._http.wire import Block
 from carto.auth import NoCredentials, SendsRequests, read_data, send_with
 from carto.exceptions import CartoInvalidResponseException, CartoUsageException
 from carto.fields import CharField, DateTimeField
@@ -139,7 +140,7 @@ class ExportJob(WarnAsyncResource):
         return jobs.JobState("export", str(self.id), state, state not in (_DONE, _FAILED), self, reason)
 
 
-def _checked(response: Response) -> Generator[bytes, None, None]:
+def _checked(response: Response) -> Generator[Block, None, None]:
     """Read a file of which at least the beginning is one."""
     if response.status_code >= 300:
         read_data(response)

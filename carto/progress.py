@@ -7,6 +7,7 @@ from collections.abc import Callable, Generator, Iterator
 from typing import Any, TypeAlias
 
 from carto._http.streams import Report
+from carto._http.wire import Block
 from carto.exceptions import CartoUsageException
 
 __all__ = ["Progress", "Report", "checked_progress", "counted", "reporting", "showing_states"]
@@ -58,8 +59,8 @@ def reporting(progress: Progress, description: str, unit: str = "B") -> Iterator
         yield checked_progress(progress)
 
 
-def counted(blocks: Generator[bytes, None, None], progress: Progress, description: str,
-            total: int | None) -> Generator[bytes, None, None]:
+def counted(blocks: Generator[Block, None, None], progress: Progress, description: str,
+            total: int | None) -> Generator[Block, None, None]:
     """Pass the blocks of a download on, and tell how far it is.
 
     Args:

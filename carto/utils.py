@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import requests
 
 from carto._http.streams import read_blocks
+from carto._http.wire import Block
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -28,7 +29,7 @@ class ResponseStream(io.RawIOBase):
         blocks: The body, where it needs more than decoding; by default it is read from `response`.
     """
 
-    def __init__(self, response: requests.Response, *, blocks: Iterator[bytes] | None = None) -> None:
+    def __init__(self, response: requests.Response, *, blocks: Iterator[Block] | None = None) -> None:
         self._response = response
         self._blocks = read_blocks(response) if blocks is None else blocks
         self._block = memoryview(b"")
@@ -57,6 +58,27 @@ class ResponseStream(io.RawIOBase):
             self._block = block[count:]
             filled += count
         return filled
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Read a number of bytes, copied once: io's own way would go through a buffer.
+
+        Args:
+            size: How many bytes; None or a negative number reads to the end.
+
+        Returns:
+            The bytes: fewer than `size` only at the end of the body.
+
+        Raises:
+            CartoException: The body did not arrive whole.
+        """
+        if size is None or size < 0:
+            return self.readall()
+        parts = []
+        while size and (part := self._current_block()[:size]):
+            parts.append(part)
+            self._block = self._block[len(part):]
+            size -= len(part)
+        return b"".join(parts)
 
     def readall(self) -> bytes:
         """Read what is left of the body."""

@@ -11,6 +11,8 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
+from carto._http.wire import Block
+
 
 def writable_target(path: str | os.PathLike[str]) -> Path:
     """Find out before the request what would fail after it.
@@ -34,7 +36,7 @@ def writable_target(path: str | os.PathLike[str]) -> Path:
     return target
 
 
-def write_blocks(target: Path, blocks: Iterator[bytes], append: bool = False) -> None:
+def write_blocks(target: Path, blocks: Iterator[Block], append: bool = False) -> None:
     """Write blocks that may fail to come: then the file is as before.
 
     Args:

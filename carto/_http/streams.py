@@ -18,7 +18,7 @@ from typing import Any, TypeAlias, TypeVar
 import requests
 import urllib3
 
-from carto._http.wire import wire_blocks
+from carto._http.wire import Block, wire_blocks
 from carto.exceptions import CartoUsageException, transport_error
 
 fast_zlib: Any = zlib
@@ -216,7 +216,7 @@ def expected_size(response: requests.Response) -> int | None:
     return int(length) if length.isdigit() and "Content-Encoding" not in response.headers else None
 
 
-def read_blocks(response: requests.Response) -> Generator[bytes, None, None]:
+def read_blocks(response: requests.Response) -> Generator[Block, None, None]:
     """Read the body of an answer to its end, decoded.
 
     Whoever stops before the end closes the connection by closing the iterator.
@@ -243,7 +243,7 @@ def read_blocks(response: requests.Response) -> Generator[bytes, None, None]:
     raise error from error.args[0]
 
 
-def _decoded(response: requests.Response) -> Iterator[bytes]:
+def _decoded(response: requests.Response) -> Iterator[Block]:
     raw = response.raw
     if not isinstance(raw, urllib3.HTTPResponse) or response._content_consumed:
         yield from response.iter_content(CHUNK_SIZE)
@@ -257,7 +257,7 @@ def _decoded(response: requests.Response) -> Iterator[bytes]:
         yield from raw.stream(CHUNK_SIZE, decode_content=True)
 
 
-def _decompressed(blocks: Iterable[bytes]) -> Iterator[bytes]:
+def _decompressed(blocks: Iterable[Block]) -> Iterator[bytes]:
     """Undo gzip, also of several streams one after the other."""
     decoder = fast_zlib.decompressobj(_GZIP)
     begun = False
@@ -275,7 +275,7 @@ def _decompressed(blocks: Iterable[bytes]) -> Iterator[bytes]:
         raise urllib3.exceptions.ProtocolError("the connection ended before the answer, in the middle of gzip data")
 
 
-def _inflated(decoder: Any, block: bytes) -> Iterator[bytes]:
+def _inflated(decoder: Any, block: Block) -> Iterator[bytes]:
     """Decompress a block in steps, so that a bomb does not fill the memory."""
     while True:
         data = decoder.decompress(block, 4 * CHUNK_SIZE)

@@ -1,14 +1,15 @@
 """Read the body of an answer from its socket, below urllib3.
 
 http.client takes a chunked body apart with several calls and copies a chunk.
-For a download that is more work than receiving it; here a block of any number
-of chunks is received with one call and copied once.
+For a download that is more work than receiving it; here many chunks are
+received with one call, and large ones are passed on without a copy.
 """
 
 from __future__ import annotations
 
 import http.client
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
+from typing import TypeAlias
 
 import urllib3
 from urllib3.exceptions import ProtocolError, ReadTimeoutError
@@ -16,11 +17,15 @@ from urllib3.exceptions import ProtocolError, ReadTimeoutError
 #: Bytes received with one call: where sockets reach their full rate.
 _RECEIVED_AT_ONCE = 131072
 _LONGEST_LINE = 65536
+#: Bytes for which a write of their own costs less than copying them next to others.
+_LARGE_CHUNK = 32768
 
+#: A part of a body; a view shows a part of what was received with one call.
+Block: TypeAlias = "bytes | memoryview[int]"
 _Receive = Callable[[], bytes]
 
 
-def wire_blocks(raw: urllib3.HTTPResponse) -> Generator[bytes, None, None]:
+def wire_blocks(raw: urllib3.HTTPResponse) -> Generator[Block, None, None]:
     """Read a body that nobody has begun to read, without decompressing it.
 
     At the end of the body its connection goes back to its pool.
@@ -74,8 +79,8 @@ def _counted(receive: _Receive, length: int) -> Iterator[bytes]:
         yield block
 
 
-def _unchunked(receive: _Receive) -> Iterator[bytes]:
-    """Take the chunks out of what is received; several in one block are joined."""
+def _unchunked(receive: _Receive) -> Iterator[Block]:
+    """Take the chunks out of what is received."""
     size, left, line = -1, 0, b""  # of a chunk; what is left of it, with the line end behind it; a line begun
     while True:
         data, line = line + _some(receive), b""
@@ -96,10 +101,14 @@ def _unchunked(receive: _Receive) -> Iterator[bytes]:
                 _skip_trailers(receive, data[position:])
                 break
             left = size + 2
-        if parts:
-            yield b"".join(parts)
+        yield from _worth_writing(parts)
         if size == 0:
             return
+
+
+def _worth_writing(parts: list[memoryview[int]]) -> Iterable[Block]:
+    small = sum(map(len, parts)) < len(parts) * _LARGE_CHUNK
+    return [b"".join(parts)] if small else parts
 
 
 def _some(receive: _Receive) -> bytes:

@@ -15,6 +15,7 @@ from requests import Response
 from carto._http.files import writable_target, write_blocks
 from carto._http.streams import UploadBody, expected_size, read_blocks
 from carto._http.timeouts import TRANSFER, UNSET, Timeout, Unset
+from carto._http.wire import Block
 from carto.auth import SendsRequests, data_of, send_with
 from carto.exceptions import CartoInvalidResponseException, CartoUsageException
 from carto.progress import Progress, counted, reporting
@@ -182,7 +183,7 @@ class CopySQLClient:
         return ResponseStream(response, blocks=_reported_blocks(response, statement, progress))
 
     @contextlib.contextmanager
-    def _blocks(self, query: str, progress: Progress, timeout: Timeout | Unset) -> Iterator[Iterator[bytes]]:
+    def _blocks(self, query: str, progress: Progress, timeout: Timeout | Unset) -> Iterator[Iterator[Block]]:
         statement = read_copy(query, "TO")
         response = self._download(statement, timeout)
         with response, contextlib.closing(_reported_blocks(response, statement, progress)) as blocks:
@@ -215,15 +216,15 @@ def _wait(timeout: Timeout | Unset) -> Timeout:
 
 
 def _reported_blocks(response: Response, statement: CopyStatement,
-                     progress: Progress) -> Generator[bytes, None, None]:
+                     progress: Progress) -> Generator[Block, None, None]:
     """Read the data of a COPY TO, whole or with an exception, and tell how far it is."""
     whole = whole_blocks(read_blocks(response), response, statement.format)
     return whole if progress is None else counted(whole, progress, "COPY TO", expected_size(response))
 
 
-def _write_all(file: Any, block: bytes) -> None:
+def _write_all(file: Any, block: Block) -> None:
     """Write a block to a file that may take only a part of it, as files without a buffer do."""
-    rest: bytes = block
+    rest = block if isinstance(file, io.IOBase) else bytes(block)  # others may know nothing but bytes
     while rest:
         written = file.write(rest)
         rest = rest[written:] if isinstance(written, int) and written > 0 else b""

@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 import requests
 
+from carto._http.wire import Block
 from carto.exceptions import CartoPartialResultException, error_messages
 
 #: Bytes that are held back until more come, since they may end in an error: longer than any message.
@@ -36,8 +37,8 @@ class _Failure(NamedTuple):
     body: bytes
 
 
-def whole_blocks(blocks: Generator[bytes, None, None], response: requests.Response,
-                 copy_format: str) -> Generator[bytes, None, None]:
+def whole_blocks(blocks: Generator[Block, None, None], response: requests.Response,
+                 copy_format: str) -> Generator[Block, None, None]:
     """Pass on the data of a COPY TO, and raise at its end when it is not whole.
 
     Args:
@@ -51,7 +52,7 @@ def whole_blocks(blocks: Generator[bytes, None, None], response: requests.Respon
     Raises:
         CartoPartialResultException: The data is followed by an error, or cut off.
     """
-    held: deque[bytes] = deque()
+    held: deque[Block] = deque()
     held_size = passed = 0
     head = b""
     with contextlib.closing(blocks):

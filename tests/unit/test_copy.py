@@ -489,15 +489,30 @@ def test_progress_of_an_upload(copy, server, tmp_path):
 
 
 def test_progress_of_a_download(copy, server, tmp_path):
-    body = b"12345,one\n" * 50_000
+    body = b"12345,one\n" * 100_000
     server.get(TO_URL, body=body, headers={"Content-Length": str(len(body))})
     server.get(TO_URL, body=body)
     seen = []
     copy.copyto_file_path(TO, tmp_path / "rows", progress=lambda *state: seen.append(state))
-    assert seen[-1] == (500_000, 500_000)
+    assert seen[-1] == (1_000_000, 1_000_000)
     assert len(seen) > 2
     copy.copyto_stream(TO, progress=lambda *state: seen.append(state)).read()
-    assert seen[-1] == (500_000, None)
+    assert seen[-1] == (1_000_000, None)
+
+
+def test_other_objects_than_files_are_given_bytes(copy, server):
+    class Taker:
+        def __init__(self):
+            self.taken = []
+
+        def write(self, data):
+            self.taken.append(data)
+
+    server.get(TO_URL, body=b"12345,one\n" * 50_000)
+    taker = Taker()
+    copy.copyto_file_object(TO, taker)
+    assert {type(data) for data in taker.taken} == {bytes}
+    assert b"".join(taker.taken) == b"12345,one\n" * 50_000
 
 
 def test_a_bar(copy, server, capsys):
