@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 from dataclasses import dataclass
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,11 @@ class Shown:
     text: str
     html: str
     printed: str
+
+    def table(self) -> list[list[str]]:
+        """Give the cells of the table that is the HTML, row by row, its header's rows among them."""
+        rows = re.findall(r"<tr[ >].*?</tr>", self.html, re.DOTALL)
+        return [[unescape(cell) for cell in re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row, re.DOTALL)] for row in rows]
 
     def picture(self) -> bytes:
         """Give the picture that is part of the HTML."""
