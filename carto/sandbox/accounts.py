@@ -16,6 +16,7 @@ from psycopg import conninfo as conninfo_text
 PUBLIC_ROLE = "publicuser"
 PUBLIC_TOKEN = "default_public"  # noqa: S105 -- every CARTO account has this key
 TABLE_PERMISSIONS = ("select", "insert", "update", "delete")
+QUOTA_SERVICES = ("isolines", "hires_geocoder", "routing", "observatory")
 SERVICES = ("geocoding", "routing", "isolines", "observatory")
 
 KeyType = Literal["master", "default", "regular"]
@@ -53,6 +54,23 @@ class ImportLimits:
     rows: int = 500_000
     columns: int = 250
     remote_hosts: bool = False
+
+
+@dataclass(frozen=True)
+class ServiceQuota:
+    """How much an account may use a data service, as ``cdb_service_quota_info()`` tells it; the sandbox has none.
+
+    Attributes:
+        monthly_quota: Uses a month.
+        used_quota: Uses of this month.
+        soft_limit: Whether more is billed, not refused.
+        provider: Who does the work.
+    """
+
+    monthly_quota: int = 0
+    used_quota: int = 0
+    soft_limit: bool = False
+    provider: str = "none"
 
 
 @dataclass(frozen=True)
@@ -104,6 +122,7 @@ class Account:
             anonymous, tile, attributes, dataview, dataview_search, static, static_named, named, named_tiles,
             named_create, named_list, named_get, named_update, named_delete).
         import_limits: What may be imported.
+        service_quotas: Quotas of isolines, hires_geocoder, routing and observatory, 0 unless given.
         batch_update: Whether PUT changes a pending job, as older servers allowed.
         database_url: Database used instead of the account's own; nothing is created there.
         can_log_in: False makes the database refuse this account's roles.
@@ -117,6 +136,7 @@ class Account:
     quota_bytes: int | None = None
     rate_limits: dict[str, RateLimit] = field(default_factory=dict)
     import_limits: ImportLimits = field(default_factory=ImportLimits)
+    service_quotas: dict[str, ServiceQuota] = field(default_factory=dict)
     batch_update: bool = False
     database_url: str | None = None
     can_log_in: bool = True
@@ -218,7 +238,21 @@ def account_from_dict(entry: dict[str, Any]) -> Account:
         raise ValueError(f"account {name!r} needs exactly one key of type 'master'")
     if len({key.name for key in keys}) < len(keys):
         raise ValueError(f"two keys of account {name!r} have the same name")
-    return Account(user_id=user_id, keys=keys, rate_limits=limits, import_limits=import_limits, **fields)
+    return Account(
+        user_id=user_id,
+        keys=keys,
+        rate_limits=limits,
+        import_limits=import_limits,
+        service_quotas=_service_quotas(name, fields.pop("service_quotas", {})),
+        **fields,
+    )
+
+
+def _service_quotas(account: str, described: dict[str, Any]) -> dict[str, ServiceQuota]:
+    unknown = described.keys() - set(QUOTA_SERVICES)
+    if unknown:
+        raise ValueError(f"account {account!r} has quotas of unknown services: {', '.join(sorted(unknown))}")
+    return {name: ServiceQuota(**described.get(name, {})) for name in QUOTA_SERVICES}
 
 
 def _key_from_dict(entry: dict[str, Any], user_id: str) -> ApiKey:

@@ -9,7 +9,7 @@ import psycopg
 from psycopg import sql
 
 SCRIPTS_DIR = Path(__file__).with_name("extension")
-SCRIPTS = ("introspection.sql", "metadata.sql", "quota.sql", "webmercator.sql", "cartodbfy.sql")
+SCRIPTS = ("introspection.sql", "metadata.sql", "quota.sql", "webmercator.sql", "cartodbfy.sql", "dataservices.sql")
 
 # What only those may call who may make tables; what only reads is open to all roles.
 OWNER_ONLY = ("CDB_CartodbfyTable(text, regclass)", "CDB_CartodbfyTable(regclass)")

@@ -14,7 +14,7 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import dict_row
 
-from carto.sandbox import extension
+from carto.sandbox import extension, service_quotas
 from carto.sandbox.accounts import ApiKey
 
 _INSTALL = """
@@ -186,6 +186,8 @@ def grant(connection: psycopg.Connection, owner: str, key: ApiKey, grants: Datab
     if grants.schemas:  # what the key makes is the account's as well, and may become a dataset
         connection.execute(sql.SQL("GRANT {} TO {}").format(role, sql.Identifier(owner)))
         extension.allow_cartodbfying(connection, key.role)
+    if key.services:
+        service_quotas.allow(connection, key.role)
 
 
 async def of_role(connection: psycopg.AsyncConnection, role: str) -> dict[str, list[dict[str, Any]]]:

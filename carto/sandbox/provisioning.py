@@ -9,11 +9,11 @@ import psycopg
 from psycopg import conninfo as conninfo_text
 from psycopg import sql
 
-from carto.sandbox import control_database, extension, key_grants, key_store, visualizations_store
+from carto.sandbox import control_database, extension, key_grants, key_store, service_quotas, visualizations_store
 from carto.sandbox.accounts import PUBLIC_ROLE, Account, ApiKey
 from carto.sandbox.key_grants import DatabaseGrants
 
-SEARCH_PATH = '"$user", public, cartodb'
+SEARCH_PATH = '"$user", public, cartodb, cdb_dataservices_client'
 _END_SESSIONS = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = %s"
 
 
@@ -76,6 +76,7 @@ def _provision_contents(admin_conninfo: str, account: Account) -> None:
         extension.install(connection, account.master_key.role, PUBLIC_ROLE)
         connection.execute("SELECT cartodb.CDB_SetUserQuotaInBytes(%s)", [account.quota_bytes or 0])
         key_grants.install(connection, account.keys)
+        service_quotas.install(connection, account)
         visualizations_store.install(connection)
 
 
