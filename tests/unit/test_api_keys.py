@@ -17,6 +17,7 @@ from carto.exceptions import (
     CartoForbiddenException,
     CartoInvalidResponseException,
     CartoNotFoundException,
+    CartoRateLimitException,
     CartoUnauthorizedException,
     CartoUnprocessableException,
     CartoUsageException,
@@ -266,6 +267,14 @@ def test_what_the_server_says_is_raised(auth_client, server, method, path, call,
         call(auth_client)
     assert isinstance(caught.value, CartoException)
     assert caught.value.status_code == status
+
+
+@pytest.mark.parametrize(("method", "path", "call"), CALLS)
+def test_D15_a_rate_limit_is_raised_as_one(auth_client, server, method, path, call):
+    server.add(method, KEYS + path, status=429, headers={"Retry-After": "7"})
+    with pytest.raises(CartoRateLimitException) as caught:
+        call(auth_client)
+    assert caught.value.retry_after == 7
 
 
 class TestSecrecy:

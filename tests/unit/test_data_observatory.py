@@ -29,6 +29,7 @@ from carto.exceptions import (
     CartoInvalidResponseException,
     CartoJobException,
     CartoNotFoundException,
+    CartoRateLimitException,
     CartoServerException,
     CartoUsageException,
 )
@@ -456,6 +457,20 @@ class TestCatalog:
         with pytest.raises(CartoUsageException, match="is not an id"):
             dataset.metadata(entity, {})
         assert len(server.calls) == 0
+
+
+@pytest.mark.parametrize("call", [
+    DODataset.create, DODataset.import_dataset, DODataset.download_stream, DODataset.enrichment,
+    lambda dataset: dataset.metadata("datasets", None), lambda dataset: dataset.upload(pd.DataFrame({"a": [1]})),
+    lambda dataset: dataset.upload_file_object(io.BytesIO(b"a")),
+    lambda dataset: DOEnrichmentJob("j", dataset._client.auth_client).result(timeout=1),
+])
+def test_D15_a_rate_limit_is_raised_as_one(dataset, server, call):
+    for method in ("GET", "POST"):
+        server.add(method, re.compile(re.escape(DATA)), status=429, headers={"Retry-After": "7"})
+    with pytest.raises(CartoRateLimitException) as caught:
+        call(dataset)
+    assert caught.value.retry_after == 7
 
 
 def test_no_key_is_in_an_error_or_in_a_log(dataset, server, caplog):
