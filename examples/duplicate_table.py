@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import configparser
+import itertools
 import os
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,8 @@ COLUMNS = """
 
 #: An empty table leaves the sequence as it is.
 GO_ON_COUNTING = "SELECT setval(pg_get_serial_sequence(%(table)s, %(column)s), max(%(name)s)) FROM %(rows)s"
+
+BLOCK_SIZE = 65536
 
 
 def main() -> None:
@@ -111,8 +114,12 @@ def copy_rows(source: APIKeyAuthClient, destination: APIKeyAuthClient, table: st
     names = ", ".join(str(Identifier(column["name"])) for column in columns)
     new_table = Identifier(identifier(table).parts[-1])
     with CopySQLClient(source).copyto_stream(f"COPY {identifier(table)} ({names}) TO stdout") as rows:
+        blocks = iter(lambda: rows.read(BLOCK_SIZE), b"")
+        first = next(blocks, None)
+        if first is None:
+            return 0  # the server refuses a COPY without rows
         answer = CopySQLClient(destination).copyfrom(
-            f"COPY {new_table} ({names}) FROM stdin", rows, progress=progress_shown())
+            f"COPY {new_table} ({names}) FROM stdin", itertools.chain([first], blocks), progress=progress_shown())
     return int(answer["total_rows"])
 
 

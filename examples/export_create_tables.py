@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 from account import account_parser, log_in
 from catalog import create_statements, tables
@@ -24,21 +25,20 @@ def main() -> None:
     parser.add_argument("--output", type=Path, metavar="FILE", help="file to write (default: print the statements)")
     options = parser.parse_args()
     with log_in(parser, options) as auth_client:
-        scripts = table_scripts(SQLClient(auth_client))
-    text = "\n\n".join(scripts) + "\n" if scripts else ""
+        found = read_tables(SQLClient(auth_client))
+    keys = [row["foreign_keys"] for row in found if row["foreign_keys"]]
+    text = "".join(f"{statements}\n\n" for statements in [row["create_table"] for row in found] + keys)
     if options.output:
         options.output.write_text(text, encoding="utf-8")
-        print(f"The statements of {len(scripts)} tables are in {options.output}")
+        print(f"The statements of {len(found)} tables are in {options.output}")
     else:
         sys.stdout.write(text)
 
 
-def table_scripts(sql: SQLClient) -> list[str]:
-    """Ask for the statements of each table; the last ones join the tables."""
+def read_tables(sql: SQLClient) -> list[dict[str, Any]]:
+    """Ask for the statements of each table."""
     names = sorted(table["name"] for table in tables(sql))
-    found = [create_statements(sql, name) for name in with_progress(names, "Reading", " tables")]
-    keys = [row["foreign_keys"] for row in found if row["foreign_keys"]]
-    return [row["create_table"] for row in found] + keys
+    return [create_statements(sql, name) for name in with_progress(names, "Reading", " tables")]
 
 
 if __name__ == "__main__":

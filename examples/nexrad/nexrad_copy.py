@@ -13,7 +13,9 @@ read by MetPy (pip install -r examples/requirements.txt).
 
 from __future__ import annotations
 
+import logging
 import math
+import struct
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -51,13 +53,7 @@ def main() -> None:
 
 def read_radials(path: Path, sweep: int, moment: str) -> list[Any]:
     """Read one turn of the antenna: a list of its directions (radials), as MetPy gives them."""
-    nexrad = require("metpy.io")
-    try:
-        sweeps = nexrad.Level2File(str(path)).sweeps
-    except (ValueError, ArithmeticError, LookupError) as error:
-        fail(f"{path} is not a NEXRAD Level II file, or it is damaged: {error}")
-    if not sweeps:
-        fail(f"{path} is not a NEXRAD Level II file, or it is damaged: there are no measurements in it")
+    sweeps = read_sweeps(path)
     if not 0 <= sweep < len(sweeps):
         fail(f"{path} has no sweep {sweep}: there are {len(sweeps)}, the first is 0")
     radials = [radial for radial in sweeps[sweep] if moment.encode() in radial.moments and radial.vol_consts]
@@ -65,6 +61,20 @@ def read_radials(path: Path, sweep: int, moment: str) -> list[Any]:
         measured = sorted({name.decode() for radial in sweeps[sweep] for name in radial.moments})
         fail(f"sweep {sweep} of {path} has no {moment}; it has {', '.join(measured)}")
     return radials
+
+
+def read_sweeps(path: Path) -> list[list[Any]]:
+    """Read all turns of the antenna."""
+    path.open("rb").close()  # MetPy takes seconds to load, which a mistyped name should not
+    nexrad = require("metpy.io")
+    logging.getLogger("metpy").setLevel(logging.CRITICAL)  # a file of another kind is told in one line, below
+    try:
+        sweeps: list[list[Any]] = nexrad.Level2File(str(path)).sweeps
+    except (ValueError, ArithmeticError, LookupError, EOFError, struct.error) as error:
+        fail(f"{path} is not a NEXRAD Level II file, or it is damaged: {error}")
+    if not sweeps:
+        fail(f"{path} is not a NEXRAD Level II file, or it is damaged: there are no measurements in it")
+    return sweeps
 
 
 def load(auth_client: APIKeyAuthClient, table: str, lines: Iterator[str]) -> int:

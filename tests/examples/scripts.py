@@ -33,7 +33,7 @@ def run_script(script: str, *arguments: str | Path, environment: dict[str, str] 
 def printed_by(script: str, *arguments: str | Path, environment: dict[str, str], cwd: Path | None = None) -> str:
     """Run a script that has to succeed in silence; give what it printed."""
     done = run_script(script, *arguments, environment=environment, cwd=cwd)
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.returncode, done.stderr) == (0, ""), done.stderr
     return done.stdout
 
 
