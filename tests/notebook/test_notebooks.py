@@ -6,6 +6,7 @@ import ast
 import csv
 import math
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TypeAlias
 
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 
 from carto.sandbox import Sandbox
+from tests.notebook.browser import started_browser
 from tests.notebook.execution import ExecutedNotebook, executed_notebook
 from tests.pictures import colored, pixels
 from tests.sandbox.rails_client import RailsClient
@@ -20,7 +22,7 @@ from tests.sandbox.rails_client import RailsClient
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 FILES = EXAMPLES / "files"
 EARTH_RADIUS_KM = 6371
-BLUE, RED, YELLOW, DARK = "#0f6fc6", "#d1495b", "#f2b134", "#30497a"
+BLUE, RED, GREEN, YELLOW, DARK = "#0f6fc6", "#d1495b", "#2e933c", "#f2b134", "#30497a"
 
 #: Longitude and latitude.
 Place: TypeAlias = tuple[float, float]
@@ -191,3 +193,43 @@ def test_the_picture_of_the_daylight(copied: ExecutedNotebook) -> None:
     picture = copied.ending_in("sunday").picture()
     counts = {color: _spread(picture, color)[0] for color in (DARK, RED, YELLOW)}
     assert counts[RED] > counts[DARK] > counts[YELLOW] > 50
+
+
+# ---- kuviz.ipynb
+
+
+@pytest.fixture(scope="module")
+def published(sandbox: Sandbox, folder: Path) -> Iterator[ExecutedNotebook]:
+    """Run the notebook, which leaves its page to be looked at."""
+    notebook = _run("kuviz", sandbox, folder)
+    yield notebook
+    account = RailsClient(sandbox.base_url, sandbox.api_key)
+    (left,) = account.json("GET", "v4/kuviz")["visualizations"]
+    assert account.call("DELETE", f"v4/kuviz/{left['id']}").status_code == 204
+
+
+def test_a_page_is_published_protected_and_replaced(published: ExecutedNotebook) -> None:
+    """What a visitor sees, and the privacy, as the notebook goes on."""
+    assert published.ending_in('"<h1>Cities</h1>" in seen, kuviz.privacy').text == "(True, 'public')"
+    assert published.ending_in('"<h1>Cities</h1>" in protected, kuviz.privacy').text == "(False, 'password')"
+    assert published.ending_in("kuviz.privacy").text == "'public'"
+    assert published.ending_in("replaced.url == kuviz.url").text == "True"
+    header, row = published.ending_in("kuviz_manager.all()").table()
+    assert (header[:2], row[:2]) == (["name", "privacy"], ["notebook_cities", "public"])
+
+
+def test_the_frame_shows_the_page(
+    published: ExecutedNotebook, sandbox: Sandbox, cities: dict[str, Place], folder: Path
+) -> None:
+    shown = published.ending_in("IFrame(replaced.url, width=820, height=640)").html
+    (url,) = re.findall(r'src="([^"]+)"', shown)
+    assert url.startswith(f"{sandbox.base_url}kuviz/")
+    with started_browser(folder / "profile") as browser:
+        browser.open(url)
+        assert [browser.text(each) for each in browser.elements("h1")] == ["Cities of the north"]
+        names = [browser.text(each) for each in browser.elements("td:first-child")]
+        assert names == sorted(cities, key=lambda name: -cities[name][1])[:5]
+        (image,) = browser.elements("img")
+        count, width = _spread(browser.picture(image), GREEN)
+    assert count > 1000
+    assert width > 0.5
