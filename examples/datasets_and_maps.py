@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from terminal import fail, print_table, size_text
+from terminal import fail, print_table, progress_shown, size_text
 
 from carto.auth import APIKeyAuthClient
 from carto.datasets import Dataset, DatasetManager
 from carto.exceptions import CartoNotFoundException
+from carto.progress import showing_states
 from carto.sql import Identifier, SQLClient
 from carto.visualizations import Visualization, VisualizationManager
 
@@ -40,6 +41,12 @@ def find_map(auth_client: APIKeyAuthClient, name: str) -> Visualization:
         return VisualizationManager(auth_client).get(name)
     except CartoNotFoundException:
         fail(f"there is no map {name!r} in this account; map_info.py shows what it has")
+
+
+def export_url(found: Visualization) -> str:
+    """Export a map on the server, and show how far it is; give the address of the file."""
+    with showing_states(progress_shown(), None, "export") as show:
+        return found.export(on_state=show)
 
 
 def print_dataset(auth_client: APIKeyAuthClient, dataset: Dataset) -> None:

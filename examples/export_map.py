@@ -10,7 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from account import account_parser, log_in
-from datasets_and_maps import find_map
+from datasets_and_maps import export_url, find_map
 from terminal import progress_shown, run, size_text
 
 
@@ -24,7 +24,7 @@ def main() -> None:
     with log_in(parser, options) as auth_client:
         exported = find_map(auth_client, options.map_name)
         if options.output is None:
-            print(exported.export())
+            print(export_url(exported))
             return
         exported.download(options.output, progress=progress_shown())
     print(f"{exported.name} is in {options.output.resolve()} ({size_text(options.output.stat().st_size)})")

@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 from account import account_parser, log_in
-from datasets_and_maps import check_key, find_map, print_properties, time_text
+from datasets_and_maps import check_key, export_url, find_map, print_properties, time_text
 from terminal import print_table, run
 
 from carto.auth import APIKeyAuthClient
@@ -31,7 +31,7 @@ def main() -> None:
         if options.map:
             print_map(find_map(auth_client, options.map))
         if options.export is not None:
-            print(find_map(auth_client, options.export or options.map).export())
+            print(export_url(find_map(auth_client, options.export or options.map)))
         if not options.map and options.export is None:
             print_maps(auth_client)
 
