@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from terminal import fail
 
@@ -40,17 +40,19 @@ def identifier(table: str) -> Identifier:
     return Identifier(*table.split(".", 1))
 
 
-def create_statements(sql: SQLClient, table: str) -> dict[str, Any]:
+def create_statements(sql: SQLClient, table: Identifier) -> dict[str, Any]:
     """Ask for the statements that make a table again; end the script when it is not there.
 
     Returns:
         The row of generate_create_table_statement.sql, which says what is in it.
     """
-    params = {"table": str(identifier(table))}
-    row: dict[str, Any] = sql.send(CREATE_TABLE.read_text(encoding="utf-8"), params=params)["rows"][0]
-    return row if row["create_table"] else no_table(table)
+    query = CREATE_TABLE.read_text(encoding="utf-8")
+    row: dict[str, Any] = sql.send(query, params={"table": str(table)})["rows"][0]
+    if not row["create_table"]:
+        no_table(".".join(table.parts))
+    return row
 
 
-def no_table(table: str) -> Any:
+def no_table(table: str) -> NoReturn:
     """End the script, which was asked for a table that is not there."""
     fail(f"there is no table {table} in this account; list_tables.py shows those that are")

@@ -2,7 +2,8 @@
 
     python examples/check_query.py "SELECT * FROM my_table WHERE ST_DWithin(the_geom, ST_MakePoint(0, 50), 1)"
 
-The query is executed, so it takes its time; its rows stay in the database. One that changes data is only planned.
+The query is executed, so it takes its time; its rows stay in the database. One that changes data is only planned, but
+functions that change data are called.
 """
 
 from __future__ import annotations

@@ -59,7 +59,7 @@ def main() -> None:
             "destination", parser, options, accounts) as destination:
         if (source.base_url, source.username) == (destination.base_url, destination.username):
             parser.error("source and destination are the same account")
-        duplicate(source, destination, options.table)
+        duplicate(source, destination, identifier(options.table))
 
 
 def read_accounts(parser: argparse.ArgumentParser, path: Path | None) -> configparser.ConfigParser:
@@ -88,38 +88,37 @@ def log_in_to(side: str, parser: argparse.ArgumentParser, options: argparse.Name
     return APIKeyAuthClient(base_url=url, api_key=api_key)
 
 
-def duplicate(source: APIKeyAuthClient, destination: APIKeyAuthClient, table: str) -> None:
+def duplicate(source: APIKeyAuthClient, destination: APIKeyAuthClient, table: Identifier) -> None:
     """Make the table at the destination, and fill it; it is dropped again when that fails."""
     from_sql, to_sql = SQLClient(source), SQLClient(destination)
     statements = create_statements(from_sql, table)
-    new_table = Identifier(identifier(table).parts[-1])
+    columns = from_sql.send(COLUMNS, params={"table": str(table)})["rows"]
+    new_table = Identifier(table.parts[-1])
     to_sql.send(statements["create_table"])
     try:
-        columns = from_sql.send(COLUMNS, params={"table": str(identifier(table))})["rows"]
-        copied = copy_rows(source, destination, table, columns)
+        copied = copy_rows(CopySQLClient(source), table, CopySQLClient(destination), new_table, columns)
         go_on_counting(to_sql, new_table, columns)
     except BaseException:
         to_sql.send("DROP TABLE %(table)s", params={"table": new_table})
         raise
     there = to_sql.send("SELECT count(*) AS n FROM %(table)s", params={"table": new_table})["rows"][0]["n"]
     print_table(["table", "rows sent", "rows there", "from", "to"],
-                [[table, copied, there, source.base_url, destination.base_url]])
+                [[".".join(table.parts), copied, there, source.base_url, destination.base_url]])
     if statements["foreign_keys"]:
         print(f"Left out, as they refer to other tables:\n{statements['foreign_keys']}")
 
 
-def copy_rows(source: APIKeyAuthClient, destination: APIKeyAuthClient, table: str,
+def copy_rows(source: CopySQLClient, table: Identifier, destination: CopySQLClient, new_table: Identifier,
               columns: list[dict[str, Any]]) -> int:
     """Send the rows from one account to the other, in bounded memory; give their number."""
     names = ", ".join(str(Identifier(column["name"])) for column in columns)
-    new_table = Identifier(identifier(table).parts[-1])
-    with CopySQLClient(source).copyto_stream(f"COPY {identifier(table)} ({names}) TO stdout") as rows:
+    with source.copyto_stream(f"COPY {table} ({names}) TO stdout") as rows:
         blocks = iter(lambda: rows.read(BLOCK_SIZE), b"")
         first = next(blocks, None)
         if first is None:
             return 0  # the server refuses a COPY without rows
-        answer = CopySQLClient(destination).copyfrom(
-            f"COPY {new_table} ({names}) FROM stdin", itertools.chain([first], blocks), progress=progress_shown())
+        answer = destination.copyfrom(f"COPY {new_table} ({names}) FROM stdin", itertools.chain([first], blocks),
+                                      progress=progress_shown())
     return int(answer["total_rows"])
 
 

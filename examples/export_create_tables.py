@@ -16,7 +16,7 @@ from account import account_parser, log_in
 from catalog import create_statements, tables
 from terminal import run, with_progress
 
-from carto.sql import SQLClient
+from carto.sql import Identifier, SQLClient
 
 
 def main() -> None:
@@ -38,7 +38,7 @@ def main() -> None:
 def read_tables(sql: SQLClient) -> list[dict[str, Any]]:
     """Ask for the statements of each table."""
     names = sorted(table["name"] for table in tables(sql))
-    return [create_statements(sql, name) for name in with_progress(names, "Reading", " tables")]
+    return [create_statements(sql, Identifier(name)) for name in with_progress(names, "Reading", " tables")]
 
 
 if __name__ == "__main__":

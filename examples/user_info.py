@@ -18,9 +18,9 @@ from carto.auth import APIKeyAuthClient
 from carto.sql import SQLClient
 from carto.users import User, UserManager
 
-QUOTAS = "SELECT * FROM cdb_service_quota_info() ORDER BY service"
+QUOTAS = "SELECT * FROM cdb_dataservices_client.cdb_service_quota_info() ORDER BY service"
 #: Servers of one's own may have no data services.
-HAS_QUOTAS = "SELECT to_regprocedure('cdb_service_quota_info()') IS NOT NULL AS found"
+HAS_QUOTAS = "SELECT to_regprocedure('cdb_dataservices_client.cdb_service_quota_info()') IS NOT NULL AS found"
 
 
 def main() -> None:

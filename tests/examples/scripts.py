@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -16,9 +17,9 @@ EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
 
 def account_of(sandbox: Sandbox, organization: bool = False) -> dict[str, str]:
-    """Give the variables with the sandbox's account, as a personal one unless its organization is asked for."""
+    """Give the variables with the sandbox's account, as a personal one or as a member of an organization has them."""
     account = {"CARTO_API_URL": sandbox.base_url, "CARTO_API_KEY": sandbox.api_key}
-    return account | {"CARTO_ORG": sandbox.organization} if organization else account
+    return account | {"CARTO_ORG": sandbox.organization or "a-team"} if organization else account
 
 
 def run_script(script: str, *arguments: str | Path, environment: dict[str, str] | None = None,
@@ -50,8 +51,8 @@ def failure_of(script: str, *arguments: str | Path, environment: dict[str, str] 
 
 def table_rows(printed: str) -> list[dict[str, str]]:
     """Read the last table of an output: its rows, by column."""
-    blocks = [block for block in printed.split("\n\n") if block.strip().startswith("+-")] or [printed]
-    lines = [line for line in blocks[-1].splitlines() if line.startswith("|")]
+    last = re.findall(r"(?:^[+|].*\n?)+", printed, re.MULTILINE)[-1]
+    lines = [line for line in last.splitlines() if line.startswith("|")]
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
     return [dict(zip(cells[0], row, strict=True)) for row in cells[1:]]
 

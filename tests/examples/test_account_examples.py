@@ -67,7 +67,7 @@ def test_list_tables_knows_sizes_rows_and_triggers(sandbox: Sandbox) -> None:
 def table_info(sandbox: Sandbox, tables: None) -> dict[str, list[dict[str, str]]]:
     """Read the tables that are printed for one table of the account, by their titles."""
     printed = printed_by("table_info.py", "Examples large", environment=account_of(sandbox))
-    return {part.partition("\n")[0]: table_rows(part) for part in printed.split("\n\n")}
+    return {part.partition("\n")[0]: table_rows(part) for part in printed.split("\n\n") if "\n" in part}
 
 
 def test_table_info_shows_the_columns(sandbox: Sandbox, table_info: dict[str, list[dict[str, str]]]) -> None:
@@ -116,6 +116,26 @@ def test_table_info_shows_triggers_functions_and_sizes(
 def test_table_info_of_a_table_that_is_not_there(sandbox: Sandbox) -> None:
     message = failure_of("table_info.py", "nowhere", environment=account_of(sandbox))
     assert message == "there is no table nowhere in this account; list_tables.py shows those that are"
+
+
+@pytest.fixture
+def own_schema(sandbox: Sandbox) -> Iterator[None]:
+    """Give the account what members of organizations have: a schema with their own name, which comes first."""
+    rows_of(sandbox, """CREATE SCHEMA AUTHORIZATION CURRENT_USER;
+        CREATE TABLE examples_own (n integer); CREATE TABLE public.examples_shared (shared text)""")
+    yield
+    rows_of(sandbox, "DROP TABLE examples_own, public.examples_shared")
+    rows_of(sandbox, "DO $$ BEGIN EXECUTE format('DROP SCHEMA %I', current_user); END $$")
+
+
+@pytest.mark.usefixtures("own_schema")
+def test_members_of_organizations_see_their_own_tables_and_those_shared_with_them(sandbox: Sandbox) -> None:
+    account = account_of(sandbox, organization=True)
+    assert [row["table"] for row in table_rows(printed_by("list_tables.py", environment=account))] == ["examples_own"]
+    assert printed_by("export_create_tables.py", environment=account).startswith("CREATE TABLE examples_own (")
+    printed = printed_by("table_info.py", "public.examples_shared", environment=account)
+    (columns,) = [table_rows(part) for part in printed.split("\n\n") if part.startswith("Columns")]
+    assert [row["column"] for row in columns] == ["shared"]
 
 
 @pytest.fixture
@@ -179,6 +199,15 @@ def test_user_info_shows_the_account(sandbox: Sandbox) -> None:
             assert shown[name] == str(answer[name])
         assert bytes_in(shown["db_size_in_bytes"]) == pytest.approx(answer["db_size_in_bytes"], rel=0.05)
         assert sandbox.api_key not in printed
+
+
+def test_user_info_shows_the_quotas_of_data_services(sandbox: Sandbox) -> None:
+    printed = printed_by("user_info.py", environment=account_of(sandbox))
+    quotas = rows_of(sandbox, "SELECT * FROM cdb_dataservices_client.cdb_service_quota_info() ORDER BY service")
+    assert "Quotas of location data services" in printed
+    assert table_rows(printed) == [
+        {name: "" if value is None else str(value) for name, value in row.items()} for row in quotas]
+    assert quotas
 
 
 def test_user_info_of_somebody_else_wants_an_organization(sandbox: Sandbox) -> None:

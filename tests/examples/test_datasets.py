@@ -3,37 +3,18 @@
 from __future__ import annotations
 
 import csv
-import os
 import re
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
 from carto.auth import APIKeyAuthClient
 from carto.datasets import DatasetManager
 from carto.sandbox import Sandbox
+from tests.examples.scripts import EXAMPLES, account_of, printed_by
 
-EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 CITIES = EXAMPLES / "files" / "populated_places.csv"
 
 pytestmark = pytest.mark.filterwarnings("ignore::carto.resources.NonPublicAPIWarning")
-
-
-def _run(sandbox: Sandbox, *arguments: str) -> str:
-    others = {name: value for name, value in os.environ.items() if not name.startswith("CARTO_")}
-    account = {"CARTO_API_URL": sandbox.base_url, "CARTO_API_KEY": sandbox.api_key}
-    done = subprocess.run(
-        [sys.executable, str(EXAMPLES / "datasets.py"), *arguments],
-        env=others | account,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stderr == ""
-    return done.stdout
 
 
 def _first_cities(count: int) -> list[tuple[str, float, float]]:
@@ -45,7 +26,7 @@ def _first_cities(count: int) -> list[tuple[str, float, float]]:
 
 
 def test_the_tour(sandbox: Sandbox) -> None:
-    printed = _run(sandbox, "--keep")
+    printed = printed_by("datasets.py", "--keep", environment=account_of(sandbox))
     with APIKeyAuthClient(sandbox.base_url, sandbox.api_key) as client:
         manager = DatasetManager(client)
         (dataset,) = [each for each in manager.all() if each.name.startswith("populated_places")]
@@ -60,6 +41,6 @@ def test_the_tour(sandbox: Sandbox) -> None:
 
 
 def test_nothing_is_left(sandbox: Sandbox) -> None:
-    _run(sandbox)
+    printed_by("datasets.py", environment=account_of(sandbox))
     with APIKeyAuthClient(sandbox.base_url, sandbox.api_key) as client:
         assert [each.name for each in DatasetManager(client).all() if "populated" in each.name] == []

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +13,9 @@ import pytest
 from carto.auth import APIKeyAuthClient
 from carto.datasets import DatasetManager
 from carto.sandbox import Sandbox
+from tests.examples.scripts import EXAMPLES, account_of, printed_by
 from tests.pictures import Pixels, colored, pixels
 
-EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 CITIES = EXAMPLES / "files" / "populated_places.csv"
 BLUE = "#0f6fc6"
 
@@ -35,13 +32,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def printed(sandbox: Sandbox, folder: Path) -> str:
-    others = {name: value for name, value in os.environ.items() if not name.startswith("CARTO_")}
-    account = {"CARTO_API_URL": sandbox.base_url, "CARTO_API_KEY": sandbox.api_key}
-    done = subprocess.run(
-        [sys.executable, str(EXAMPLES / "maps.py")],
-        env=others | account, cwd=folder, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (0, "")
-    return done.stdout
+    return printed_by("maps.py", environment=account_of(sandbox), cwd=folder)
 
 
 def _row(latitude: float) -> float:

@@ -15,29 +15,14 @@ import pytest
 import requests
 
 from carto.sandbox import Sandbox
+from tests.examples.scripts import EXAMPLES, account_of, printed_by
 
-EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 CITIES = EXAMPLES / "files" / "populated_places.csv"
 
 EARTH_RADIUS_KM = 6371.0088
 VIENNA = (16.37, 48.21)
 
 Point = tuple[float, float]
-
-
-def _quickstart(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    others = {name: value for name, value in os.environ.items() if not name.startswith("CARTO_")}
-    return subprocess.run(
-        [sys.executable, str(EXAMPLES / "quickstart.py"), *arguments],
-        env=others | environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
-def _account(sandbox: Sandbox) -> dict[str, str]:
-    return {"CARTO_API_URL": sandbox.base_url, "CARTO_API_KEY": sandbox.api_key, "CARTO_ORG": sandbox.organization}
 
 
 def _cities() -> dict[str, Point]:
@@ -82,10 +67,9 @@ def result(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def printed(sandbox: Sandbox, result: Path) -> str:
     """Run the script twice, since the second run finds the tables of the first; give what the second printed."""
     for options in (["--keep"], []):
-        done = _quickstart("--output", str(result.parent), *options, **_account(sandbox))
-        assert done.returncode == 0, done.stderr
-        assert done.stderr == ""
-    return done.stdout
+        text = printed_by("quickstart.py", "--output", result.parent, *options,
+                          environment=account_of(sandbox, organization=True))
+    return text
 
 
 def test_the_table_has_a_line_for_every_step(printed: str) -> None:
@@ -132,26 +116,6 @@ def test_nothing_is_left_in_the_account(printed: str, sandbox: Sandbox) -> None:
     query = "SELECT count(*) AS n FROM pg_tables WHERE tablename LIKE 'quickstart%'"
     answer = requests.get(f"{sandbox.base_url}api/v2/sql", params={"q": query, "api_key": sandbox.api_key}, timeout=30)
     assert answer.json()["rows"] == [{"n": 0}]
-
-
-def test_options_win_over_the_environment(sandbox: Sandbox) -> None:
-    wrong = {"CARTO_API_URL": "http://127.0.0.1:1/user/nobody/", "CARTO_API_KEY": "wrong"}
-    done = _quickstart("--base_url", sandbox.base_url, "--api_key", sandbox.api_key, **wrong)
-    assert done.returncode == 0, done.stderr
-
-
-def test_without_an_account_it_says_what_to_do() -> None:
-    done = _quickstart()
-    assert done.returncode == 2
-    assert "CARTO_API_URL" in done.stderr
-    assert "carto.sandbox" in done.stderr
-
-
-def test_help_names_the_options() -> None:
-    done = _quickstart("--help")
-    assert done.returncode == 0
-    for option in ("--base_url", "--api_key", "--organization", "--output", "--keep"):
-        assert option in done.stdout
 
 
 def test_the_shipped_data_are_whole() -> None:

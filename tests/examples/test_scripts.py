@@ -55,6 +55,7 @@ def test_without_an_account_it_says_what_to_do(script: str, arguments: list[str]
     done = run_script(script, *arguments)
     assert done.returncode == 2
     assert "CARTO_API_URL" in done.stderr.splitlines()[-1]
+    assert "carto.sandbox" in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr
 
 
@@ -91,6 +92,24 @@ def test_a_missing_library_is_named_with_the_command(sandbox: Sandbox, tmp_path:
     message = failure_of("user_info.py", environment=account)
     assert message.startswith("prettytable is needed")
     assert f"pip install -r {EXAMPLES / 'requirements.txt'}" in message
+
+
+def test_progress_is_shown_to_those_who_look(sandbox: Sandbox, tmp_path: Path) -> None:
+    reader, terminal = os.openpty()
+    done = subprocess.run(
+        [sys.executable, str(EXAMPLES / "copy_example.py")], env=os.environ | account_of(sandbox), cwd=tmp_path,
+        stdout=subprocess.PIPE, stderr=terminal, check=False)
+    os.close(terminal)
+    shown = os.read(reader, 65536).decode()
+    os.close(reader)
+    assert done.returncode == 0, shown
+    assert "COPY FROM: 100%" in shown
+    assert "COPY TO: " in shown
+
+
+def test_an_address_that_is_none_is_told_in_one_line() -> None:
+    account = {"CARTO_API_URL": "http://localhost/", "CARTO_API_KEY": "key"}
+    assert "/user/" in failure_of("list_tables.py", environment=account)
 
 
 def test_a_reader_who_leaves_is_no_failure_to_complain_about(sandbox: Sandbox) -> None:
