@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import io
+import pickle
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -194,7 +195,8 @@ add("AuthAPIClient.__init__", lambda client: attributes(client, "organization ap
     auth_api_client)
 for base_url in ("https://user1.carto.com/a/b/c", "https://www.user2.carto.com", "https://carto.com/user/user1/a/b/c",
                  "https://www.carto.com/user/user2", "https://wrongurl", "http://me.carto.com",
-                 "https://me.carto.com", "https://server.example.com/user/me", "http://localhost/user/me/"):
+                 "https://me.carto.com", "https://server.example.com/user/me", "http://localhost/user/me/",
+                 "https://127.0.0.1/", "https://acme.carto.com/u/me"):
     add(f"_UsernameGetter.get_user_name: {base_url}", lambda client: attributes(client, "base_url username"),
         lambda session, base_url=base_url: auth.APIKeyAuthClient(base_url, "KEY", session=session))
 add_plain("_BaseUrlChecker.check_base_url", lambda: auth._BaseUrlChecker().check_base_url("https://me.carto.com"))
@@ -207,6 +209,7 @@ for method in ("get", "POST", "put", "delete", "PATCH"):
 add("APIKeyAuthClient.send: parameters", lambda client: client.send("api/v2/sql", "get", params={"q": QUERY}))
 add("APIKeyAuthClient.send: JSON by POST", lambda client: client.send("api/v2/sql", "post", json={"q": QUERY}))
 add("APIKeyAuthClient.send: JSON by PUT", lambda client: client.send("api/v2/sql", "put", json={"q": QUERY}))
+add("APIKeyAuthClient.send: no JSON", lambda client: client.send("api/v2/sql", "post", json=None))
 add("APIKeyAuthClient.send: a form", lambda client: client.send("api/v2/sql", "post", data={"q": QUERY}))
 add("APIKeyAuthClient.send: headers",
     lambda client: client.send("api/v2/sql", "get", headers={"Content-Type": "text/plain"}))
@@ -226,8 +229,14 @@ add("AuthAPIClient.is_valid_api_key", lambda client: client.is_valid_api_key(), 
 add("AuthAPIClient.is_valid_api_key: another key", lambda client: client.is_valid_api_key(), auth_api_client)
 add("AuthAPIClient.is_valid_api_key: refused", lambda client: client.is_valid_api_key(), auth_api_client,
     {"GET": [(401, {"errors": ["no"]})]})
+add("AuthAPIClient.is_valid_api_key: no connection", lambda client: client.is_valid_api_key(), auth_api_client,
+    {"GET": [requests.exceptions.ConnectionError("refused")]})
+add("AuthAPIClient.send: too many calls", lambda client: client.send("api/v3/api_keys", "get"), auth_api_client,
+    {"GET": [RATE_LIMITED]})
 
 # SQL API
+
+HTML = (502, b"<html>Bad gateway</html>", {"Content-Type": "text/html"})
 
 SQL_CLIENT_ATTRIBUTES = "api_url api_key username base_url"
 add("SQLClient.__init__", lambda client: attributes(sql.SQLClient(client), SQL_CLIENT_ATTRIBUTES))
@@ -253,6 +262,11 @@ add("SQLClient.send: too many calls", lambda client: sql.SQLClient(client).send(
 add("SQLClient.send: no connection", lambda client: sql.SQLClient(client).send(QUERY),
     answers={"POST": [requests.exceptions.ConnectionError("refused")]})
 
+add("SQLClient.send: a timeout", lambda client: sql.SQLClient(client).send(QUERY, timeout=5))
+add("SQLClient.send: another q", lambda client: sql.SQLClient(client).send(QUERY, q="SELECT 2"))
+add("SQLClient.send: an empty answer", lambda client: sql.SQLClient(client).send(QUERY), answers={"POST": [b""]})
+add("SQLClient.send: HTML", lambda client: sql.SQLClient(client).send(QUERY), answers={"POST": [HTML]})
+
 add("BatchSQLClient.__init__", lambda client: attributes(sql.BatchSQLClient(client), "api_url api_key"))
 add("BatchSQLClient.send", lambda client: sql.BatchSQLClient(client).send(f"api/v2/sql/job/{JOB_ID}", "get"))
 add("BatchSQLClient.create", lambda client: sql.BatchSQLClient(client).create(QUERY))
@@ -272,6 +286,8 @@ add("BatchSQLClient.update", lambda client: sql.BatchSQLClient(client).update(JO
 add("BatchSQLClient.cancel", lambda client: sql.BatchSQLClient(client).cancel(JOB_ID))
 add("BatchSQLClient.cancel: it is done", lambda client: sql.BatchSQLClient(client).cancel(JOB_ID),
     answers={"DELETE": [(400, {"error": ["Cannot set status from done to cancelled"]})]})
+add("BatchSQLClient.cancel: no connection", lambda client: sql.BatchSQLClient(client).cancel(JOB_ID),
+    answers={"DELETE": [requests.exceptions.ConnectionError("refused")]})
 add("BatchSQLClient.read: an error", lambda client: sql.BatchSQLClient(client).read(JOB_ID),
     answers={"GET": [(400, {"error": ["no such job"]})]})
 add("BatchSQLClient.read: too many calls", lambda client: sql.BatchSQLClient(client).read(JOB_ID),
@@ -296,6 +312,12 @@ add("CopySQLClient.copyfrom_file_path",
     lambda client: with_file(lambda path: sql.CopySQLClient(client).copyfrom_file_path(COPY_FROM, path)))
 add("CopySQLClient.copyfrom_file_path: not compressed", lambda client: with_file(
     lambda path: sql.CopySQLClient(client).copyfrom_file_path(COPY_FROM, path, compress=False)))
+add("CopySQLClient.copyfrom: a list",
+    lambda client: sql.CopySQLClient(client).copyfrom(COPY_FROM, [CSV], compress=False))
+add("CopySQLClient.copyfrom: an open file, not compressed", lambda client: with_open_file(
+    lambda file: sql.CopySQLClient(client).copyfrom(COPY_FROM, file, compress=False)))
+add("CopySQLClient.copyfrom: blanks before the query",
+    lambda client: sql.CopySQLClient(client).copyfrom(f"\n {COPY_FROM}", iter([CSV])))
 add("CopySQLClient.copyfrom: an error", lambda client: sql.CopySQLClient(client).copyfrom(COPY_FROM, iter([CSV])),
     answers={"POST": [(400, {"error": ["no such table"]})]})
 add("CopySQLClient.copyfrom: too many calls",
@@ -307,6 +329,8 @@ add("CopySQLClient.copyto: a long query", lambda client: sql.CopySQLClient(clien
 for status in (400, 503):
     add(f"CopySQLClient.copyto: status {status}", lambda client: sql.CopySQLClient(client).copyto(COPY_TO),
         answers={"GET": [(status, {"error": ["no such table"]})]})
+add("CopySQLClient.copyto: HTML", lambda client: sql.CopySQLClient(client).copyto(COPY_TO),
+    answers={"GET": [(403, b"<html>Forbidden</html>", {"Content-Type": "text/html"})]})
 add("CopySQLClient.copyto: too many calls", lambda client: sql.CopySQLClient(client).copyto(COPY_TO),
     answers={"GET": [RATE_LIMITED]})
 
@@ -323,6 +347,15 @@ def _copied_to_path(client: Any, append: bool) -> bytes:
         return Path(path).read_bytes()
 
 
+def _kept_when_refused(client: Any) -> bytes:
+    with csv_file() as path:
+        with contextlib.suppress(exceptions.CartoException):
+            sql.CopySQLClient(client).copyto_file_path(COPY_TO, path)
+        return Path(path).read_bytes()
+
+
+add("CopySQLClient.copyto_file_path: refused, and what is in the file then", _kept_when_refused,
+    answers={"GET": [(400, {"error": ["no such table"]})]})
 add("CopySQLClient.copyto_file_object", _copied_to_file_object)
 add("CopySQLClient.copyto_file_path", lambda client: _copied_to_path(client, append=False))
 add("CopySQLClient.copyto_file_path: appended", lambda client: _copied_to_path(client, append=True))
@@ -339,6 +372,11 @@ add("ResponseStream.readinto", lambda client: _stream(client).readinto(bytearray
 
 # Import API
 
+def _run_twice(job: Any) -> None:
+    job.run()
+    job.run()
+
+
 ENDED_BADLY = {**IMPORT, "state": "failure", "success": False, "error_code": 1002}
 add("FileImportJob.__init__", lambda client: file_import.FileImportJob(URL, client))
 add("FileImportJob.__init__: an open file", lambda client: attributes(
@@ -348,6 +386,9 @@ add("FileImportJob.run: a file",
     lambda client: with_file(lambda path: file_import.FileImportJob(path, client).run()))
 add("FileImportJob.run: an open file",
     lambda client: with_open_file(lambda file: file_import.FileImportJob(file, client).run()))
+add("FileImportJob.run: a file without a name", lambda client: file_import.FileImportJob(io.BytesIO(CSV), client).run())
+add("FileImportJob.run: a file, twice", lambda client: with_open_file(
+    lambda file: _run_twice(file_import.FileImportJob(file, client))))
 add("FileImportJob.run: options",
     lambda client: file_import.FileImportJob(URL, client).run(privacy="private", type_guessing=False, create_vis=True))
 add("FileImportJob.run: a file with options", lambda client: with_file(
@@ -431,6 +472,8 @@ add("DatasetManager.create: it takes a while", lambda client: datasets.DatasetMa
     answers={"GET .*/imports/": [*PENDING, IMPORT]})
 add("DatasetManager.create: it fails", lambda client: datasets.DatasetManager(client).create(URL),
     answers={"GET .*/imports/": [ENDED_BADLY]})
+add("DatasetManager.create: a state of its own", lambda client: datasets.DatasetManager(client).create(URL),
+    answers={"GET .*/imports/": [{**IMPORT, "state": "geocoding"}, IMPORT]})
 add("DatasetManager.create: refused", lambda client: datasets.DatasetManager(client).create(URL),
     answers={"POST": [(422, {"errors": ["no"]})]})
 add("DatasetManager.create: an interval", lambda client: datasets.DatasetManager(client).create(URL, 900))
@@ -448,6 +491,11 @@ add("DatasetManager.get", lambda client: datasets.DatasetManager(client).get(DAT
 add("DatasetManager.get: by name", lambda client: datasets.DatasetManager(client).get("stores"))
 add("DatasetManager.get: there is none", lambda client: datasets.DatasetManager(client).get("stores"),
     answers={"GET": [(404, {"errors": ["no"]})]})
+add("DatasetManager.get: special characters", lambda client: datasets.DatasetManager(client).get("50% a?b#c").name)
+add("DatasetManager.all: HTML", lambda client: datasets.DatasetManager(client).all(), answers={"GET": [HTML]})
+add("DatasetManager.all: an empty page before the end", lambda client: len(datasets.DatasetManager(client).all()),
+    answers={"GET": [{"visualizations": [DATASET], "total_entries": 3}, {"visualizations": [], "total_entries": 3},
+                     requests.exceptions.ConnectionError("asked for a third page")]})
 add("DatasetManager.get: too many calls", lambda client: datasets.DatasetManager(client).get("stores"),
     answers={"GET": [RATE_LIMITED]})
 add("DatasetManager.get: its views per day", lambda client: datasets.DatasetManager(client).get("stores").stats,
@@ -475,6 +523,26 @@ def _changed_dataset(client: Any) -> Any:
 
 
 add("Dataset.save: a dataset that was read", _changed_dataset)
+
+
+
+def _without_description(client: Any) -> Any:
+    dataset = filled(datasets.Dataset(client), id=DATASET_ID, description="text")
+    dataset.description = None
+    return dataset.save()
+
+
+class OwnDataset(datasets.Dataset):
+    """A dataset as users derive them."""
+
+
+add("Dataset.save: a field is cleared", _without_description)
+add("Dataset.__str__: without a name", lambda client: str(datasets.Dataset(client)))
+add("Dataset.__init__: with a table", lambda client: datasets.Dataset(client, table={"name": "stores"}).table.name)
+add("Dataset.update_from_dict: nothing in place of lists and objects", lambda client: attributes(
+    _updated(datasets.Dataset(client), permission=None, dependent_visualizations=None),
+    "permission dependent_visualizations"))
+add("Dataset: a class derived from it", lambda client: _updated(OwnDataset(client), name="stores").name)
 
 add("TableManager.get", lambda client: tables.TableManager(client).get(TABLE_ID))
 add("TableManager.all", lambda client: tables.TableManager(client).all())
@@ -523,6 +591,9 @@ def _template(client: Any) -> Any:
 add("NamedMapManager.create", lambda client: maps.NamedMapManager(client).create(template=TEMPLATE))
 add("NamedMapManager.get", lambda client: maps.NamedMapManager(client).get("shops"))
 add("NamedMapManager.all", lambda client: maps.NamedMapManager(client).all())
+add("NamedMapManager.all: a name with the word template",
+    lambda client: [each.template_id for each in maps.NamedMapManager(client).all()],
+    answers={"GET": [{"template_ids": ["my_template"]}]})
 add("NamedMapManager.get: there is none", lambda client: maps.NamedMapManager(client).get("shops"),
     answers={"GET": [(404, {"errors": ["no"]})]})
 add("NamedMap.__init__", lambda client: maps.NamedMap(client))
@@ -541,8 +612,15 @@ def _instantiated(shown: Any, *arguments: Any) -> Any:
     return shown
 
 
+def _unchanged(shown: Any, params: dict[str, Any]) -> dict[str, Any]:
+    shown.instantiate(params)
+    return params
+
+
 add("NamedMap.instantiate", lambda client: _instantiated(_template(client), {"color": "blue"}))
 add("NamedMap.instantiate: with a token", lambda client: _instantiated(_template(client), {}, "token1"))
+add("NamedMap.instantiate: the dictionary that was given",
+    lambda client: _unchanged(_template(client), {"color": "blue"}))
 add("NamedMap.instantiate: refused", lambda client: _instantiated(_template(client), {}),
     answers={"POST": [(403, {"errors": ["Unauthorized template instantiation"]})]})
 add("NamedMap.instantiate: too many calls", lambda client: _instantiated(_template(client), {}),
@@ -599,6 +677,8 @@ add("APIKeyManager.create: tables", lambda client: api_keys.APIKeyManager(client
     "reader", [api_keys.API_SQL], [_grant(client)]))
 add("APIKeyManager.create: tables as dictionaries", lambda client: api_keys.APIKeyManager(client).create(
     "reader", tables=[{"schema": "public", "name": "stores", "permissions": ["select"]}]))
+add("APIKeyManager.create: one table", lambda client: api_keys.APIKeyManager(client).create(
+    "reader", tables={"schema": "public", "name": "stores", "permissions": ["select"]}))
 add("APIKeyManager.create: services", lambda client: api_keys.APIKeyManager(client).create(
     "reader", services=[api_keys.SERVICE_GEOCODING]))
 add("APIKeyManager.create: no API", lambda client: api_keys.APIKeyManager(client).create("reader", []))
@@ -637,6 +717,8 @@ def _kuviz(client: Any) -> Any:
 
 add("Kuviz.save", lambda client: filled(_kuviz(client), data="<p>New</p>").save())
 add("Kuviz.save: a password", lambda client: filled(_kuviz(client), password="secret").save())
+add("Kuviz.update_from_dict: one with a password", lambda client: _updated(
+    kuvizs.Kuviz(client), privacy="password", password=None).privacy)
 add("Kuviz.delete", lambda client: _kuviz(client).delete())
 
 # Data Observatory
@@ -728,10 +810,10 @@ add("CartoPaginator.__init__", lambda client: attributes(paginators.CartoPaginat
                                                          "json_collection_attribute base_url params"))
 
 
-def _rate_limit(client: Any, body: bytes = b"over the limit") -> Any:
+def _rate_limit(client: Any, body: bytes = b"over the limit", headers: Mapping[str, str] = RATE_LIMITED[2]) -> Any:
     response = requests.Response()
     response.status_code, response._content = 429, body
-    response.headers.update(RATE_LIMITED[2])
+    response.headers.update(headers)
     return response
 
 
@@ -741,6 +823,13 @@ add("CartoRateLimitException: its text",
     lambda client: str(exceptions.CartoRateLimitException(_rate_limit(client))))
 add("CartoRateLimitException: its text, of JSON",
     lambda client: str(exceptions.CartoRateLimitException(_rate_limit(client, b'{"errors": ["over the limit"]}'))))
+add("CartoRateLimitException.__init__: only Retry-After", lambda client: attributes(
+    exceptions.CartoRateLimitException(_rate_limit(client, headers={"Retry-After": "1"})),
+    "limit remaining retry_after reset"))
+add("CartoRateLimitException.is_rate_limited: Retry-After is a date", lambda client: exceptions.CartoRateLimitException.
+    is_rate_limited(_rate_limit(client, headers={"Retry-After": "Thu, 12 Aug 2021 10:20:30 GMT"})))
+add("CartoRateLimitException: pickled", lambda client: pickle.loads(
+    pickle.dumps(exceptions.CartoRateLimitException(_rate_limit(client)))).retry_after)
 add("CartoRateLimitException.is_rate_limited", lambda client: [
     exceptions.CartoRateLimitException.is_rate_limited(response)
     for response in (_rate_limit(client), requests.Response())])

