@@ -9,10 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from carto.auth import APIKeyAuthClient
 from carto.sandbox import Sandbox, SandboxRequirementError
 from carto.sandbox.postgres_programs import find_programs
+from carto.sql import SQLClient
 from tests.conftest import started_or_skipped
 from tests.sandbox.api import ACCOUNTS
+from tests.sandbox.maps_client import MapsClient, maps_client
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -22,6 +25,22 @@ def _skip_where_postgis_is_missing() -> None:
         find_programs()
     except SandboxRequirementError as missing:
         pytest.skip(f"the sandbox cannot run here: {missing}")
+
+
+@pytest.fixture(scope="module")
+def client(sandbox: Sandbox) -> Iterator[APIKeyAuthClient]:
+    with APIKeyAuthClient(sandbox.base_url, sandbox.api_key) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def sql(client: APIKeyAuthClient) -> SQLClient:
+    return SQLClient(client)
+
+
+@pytest.fixture(scope="module")
+def maps(sandbox: Sandbox) -> MapsClient:
+    return maps_client(sandbox)
 
 
 @pytest.fixture

@@ -23,12 +23,6 @@ from carto.sql import CopySQLClient, SQLClient
 
 
 @pytest.fixture(scope="module")
-def client(sandbox: Sandbox) -> Iterator[APIKeyAuthClient]:
-    with APIKeyAuthClient(sandbox.base_url, sandbox.api_key) as client:
-        yield client
-
-
-@pytest.fixture(scope="module")
 def tables(client: APIKeyAuthClient) -> Iterator[tuple[str, str]]:
     """Give two tables with one row each."""
     sql, names = SQLClient(client), (f"open_{uuid.uuid4().hex[:8]}", f"closed_{uuid.uuid4().hex[:8]}")

@@ -20,7 +20,7 @@ from carto.exceptions import (
     CartoServerException,
     CartoTimeoutException,
 )
-from carto.sql import CopySQLClient, SQLClient
+from carto.sql import CopySQLClient
 
 ROWS = [(number, f"ñame, \"{number}\"\n\ttwo") for number in range(1000)]
 
@@ -29,17 +29,6 @@ def as_csv(rows):
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(rows)
     return text.getvalue()
-
-
-@pytest.fixture(scope="module")
-def client(sandbox):
-    with APIKeyAuthClient(sandbox.base_url, sandbox.api_key) as client:
-        yield client
-
-
-@pytest.fixture(scope="module")
-def sql(client):
-    return SQLClient(client)
 
 
 @pytest.fixture(scope="module")

@@ -46,17 +46,6 @@ def sandbox() -> Iterator[Sandbox]:
         yield running
 
 
-@pytest.fixture(scope="module")
-def client(sandbox: Sandbox) -> Iterator[APIKeyAuthClient]:
-    with APIKeyAuthClient(sandbox.base_url, sandbox.api_key) as client:
-        yield client
-
-
-@pytest.fixture
-def sql(client: APIKeyAuthClient) -> SQLClient:
-    return SQLClient(client)
-
-
 @pytest.fixture
 def manager(client: APIKeyAuthClient) -> Iterator[DatasetManager]:
     """Give the account, which is empty again after the test."""

@@ -23,12 +23,6 @@ def html(text: str) -> str:
     return f"<html><head><title>ñ</title></head><body>{text}</body></html>"
 
 
-@pytest.fixture(scope="module")
-def client(sandbox: Sandbox) -> Iterator[APIKeyAuthClient]:
-    with APIKeyAuthClient(sandbox.base_url, sandbox.api_key) as client:
-        yield client
-
-
 @pytest.fixture
 def manager(client: APIKeyAuthClient) -> Iterator[KuvizManager]:
     """Give the account, which has no kuvizs again after the test."""

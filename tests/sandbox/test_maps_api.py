@@ -62,11 +62,6 @@ LIMITED_ACCOUNTS: list[Json] = [
 
 
 @pytest.fixture(scope="module")
-def maps(sandbox: Sandbox) -> MapsClient:
-    return maps_client(sandbox)
-
-
-@pytest.fixture(scope="module")
 def table(maps: MapsClient) -> Iterator[str]:
     with maps.table() as name:
         yield name

@@ -41,12 +41,6 @@ SLOW = "SELECT pg_sleep(3), 1 AS cartodb_id, 'SRID=3857;POINT(0 0)'::geometry AS
 
 
 @pytest.fixture(scope="module")
-def client(sandbox: Sandbox) -> Iterator[APIKeyAuthClient]:
-    with APIKeyAuthClient(sandbox.base_url, sandbox.api_key) as client:
-        yield client
-
-
-@pytest.fixture(scope="module")
 def nobody(sandbox: Sandbox) -> Iterator[NoAuthClient]:
     with NoAuthClient(sandbox.base_url) as client:
         yield client

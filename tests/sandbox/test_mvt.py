@@ -10,16 +10,10 @@ from typing import Any
 import pyogrio.raw
 import pytest
 
-from carto.sandbox import Sandbox
-from tests.sandbox.maps_client import Json, MapsClient, bare, config, features, layer, layer_names, maps_client
+from tests.sandbox.maps_client import Json, MapsClient, bare, config, features, layer, layer_names
 
 EXTENT = 4096
 WORLD_M = 2 * 20037508.342789244
-
-
-@pytest.fixture(scope="module")
-def maps(sandbox: Sandbox) -> MapsClient:
-    return maps_client(sandbox)
 
 
 @pytest.fixture(scope="module")

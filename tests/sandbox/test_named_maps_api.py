@@ -9,7 +9,6 @@ from collections.abc import Iterator
 import pytest
 import requests
 
-from carto.sandbox import Sandbox
 from tests.sandbox.api import basic
 from tests.sandbox.maps_client import (
     CSS,
@@ -21,7 +20,6 @@ from tests.sandbox.maps_client import (
     errors,
     features,
     layer,
-    maps_client,
     picture,
     styled,
 )
@@ -33,11 +31,6 @@ PLACEHOLDERS = {
     "least": {"type": "number", "default": 0},
     "color": {"type": "css_color", "default": "red"},
 }
-
-
-@pytest.fixture(scope="module")
-def maps(sandbox: Sandbox) -> MapsClient:
-    return maps_client(sandbox)
 
 
 @pytest.fixture(scope="module")

@@ -53,6 +53,15 @@ class Peer:
         assert self.exactly(2) == b"\r\n"
         return bytes(body)
 
+    def request(self):
+        """Read one request with its body, of known length or in chunks."""
+        head = self.until(b"\r\n\r\n")
+        fields = {name.lower(): value.strip() for name, _, value in
+                  (line.partition(b":") for line in head.split(b"\r\n")[1:])}
+        if fields.get(b"transfer-encoding") == b"chunked":
+            return head + self.chunked_body()
+        return head + self.exactly(int(fields.get(b"content-length", 0)))
+
     def to_the_end(self):
         """Read until the other side closes; tell how much came."""
         count = 0

@@ -29,6 +29,7 @@ from carto.permissions import PUBLIC
 from carto.resources import NonPublicAPIWarning
 from carto.sync_tables import SyncTableJob
 from carto.users import User
+from tests.unit.calls import query, sent
 from tests.unit.viz_objects import DATASET_ID, MAP_ID, TABLE_ID, dataset, listing, map_
 
 pytestmark = pytest.mark.filterwarnings("ignore::carto.resources.NonPublicAPIWarning")
@@ -49,14 +50,6 @@ def stores(auth_client):
     stores = Dataset(auth_client)
     stores.update_from_dict(dataset())
     return stores
-
-
-def query(call):
-    return {name: value for name, (value,) in parse_qs(urlsplit(call.request.url).query).items()}
-
-
-def sent(call):
-    return json.loads(call.request.body)
 
 
 def methods(server):

@@ -23,6 +23,7 @@ from carto.exceptions import (
 )
 from carto.fields import CharField, DateTimeField, ResourceField
 from carto.resources import AsyncResource, Manager, NonPublicAPIWarning, Resource, SavesChanges, WarnResource
+from tests.unit.calls import sent
 
 ROOT = "https://me.carto.com/"
 THINGS = ROOT + "api/v1/things/"
@@ -92,10 +93,6 @@ def manager(client):
 def server():
     with responses.RequestsMock(assert_all_requests_are_fired=False) as mock:
         yield mock
-
-
-def sent(call):
-    return json.loads(call.request.body)
 
 
 class TestClasses:

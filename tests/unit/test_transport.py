@@ -40,7 +40,7 @@ from carto.exceptions import (
     CartoTimeoutException,
     CartoUsageException,
 )
-from tests.unit.raw_sockets import OK, RawServer, answer, raw_server, status, unused_port
+from tests.unit.scripted_server import OK, ScriptedServer, scripted, status, unused_port
 
 CLOUD = "https://me.carto.com/"
 LIMITED = status(429, "Retry-After: 1")
@@ -81,18 +81,18 @@ def client_of(server, cls=NoAuthClient, **options):
 @pytest.mark.parametrize("method", ["get", "post", "put", "delete"])
 @pytest.mark.usefixtures("no_jitter")
 def test_a_rate_limit_is_waited_for(waits, method):
-    with raw_server(answer(status(429, "Retry-After: 3"), status(429, "Retry-After: 2.5"), OK)) as server:
+    with scripted(status(429, "Retry-After: 3"), status(429, "Retry-After: 2.5"), OK) as server:
         with client_of(server) as client:
             assert client.send("x", method, data={"q": "select 1"}).status_code == 200
         assert waits == [3, 3]
         assert len(server.requests) == 3
         assert {request.partition(b"\r\n\r\n")[2] for request in server.requests} == {b"q=select+1"}
-        assert server.opened == 1
+        assert server.connections == 1
 
 
 def test_a_rate_limit_that_stays_is_raised_after_three_attempts(waits):
     limited = status(429, "Retry-After: 2\nCarto-Rate-Limit-Limit: 5", b'{"error": ["slow down"]}')
-    with raw_server(answer(limited)) as server, client_of(server) as client:
+    with scripted(limited) as server, client_of(server) as client:
         with pytest.raises(CartoRateLimitException, match="slow down") as caught:
             client.send("x", "get")
         assert (caught.value.retry_after, caught.value.limit) == (2, 5)
@@ -103,14 +103,14 @@ def test_a_rate_limit_that_stays_is_raised_after_three_attempts(waits):
 
 def test_a_retry_after_that_is_a_date(waits):
     date = email.utils.formatdate(time.time() + 20, usegmt=True)
-    with raw_server(answer(status(429, f"Retry-After: {date}"), OK)) as server, client_of(server) as client:
+    with scripted(status(429, f"Retry-After: {date}"), OK) as server, client_of(server) as client:
         assert client.send("x", "get").ok
     assert 10 < waits[0] <= 25
 
 
 @pytest.mark.parametrize("retries", [0, 1, 5])
 def test_the_number_of_retries_is_the_clients(waits, retries):
-    with raw_server(answer(LIMITED)) as server, client_of(server, retries=retries) as client:
+    with scripted(LIMITED) as server, client_of(server, retries=retries) as client:
         with pytest.raises(CartoRateLimitException):
             client.send("x", "get", idempotent=True)
         assert len(server.requests) == retries + 1
@@ -120,7 +120,7 @@ def test_the_number_of_retries_is_the_clients(waits, retries):
 @pytest.mark.usefixtures("no_jitter")
 def test_waiting_has_a_budget_of_a_minute(waits):
     answers = [status(429, "Retry-After: 40"), status(429, "Retry-After: 21"), OK]
-    with (raw_server(answer(*answers)) as server, client_of(server, retries=9) as client,
+    with (scripted(*answers) as server, client_of(server, retries=9) as client,
           pytest.raises(CartoRateLimitException) as caught):
         client.send("x", "get")
     assert caught.value.retry_after == 21
@@ -128,7 +128,7 @@ def test_waiting_has_a_budget_of_a_minute(waits):
 
 
 def test_a_retry_after_beyond_the_budget_raises_at_once(waits):
-    with raw_server(answer(status(429, "Retry-After: 61"))) as server, client_of(server) as client:
+    with scripted(status(429, "Retry-After: 61")) as server, client_of(server) as client:
         with pytest.raises(CartoRateLimitException):
             client.send("x", "get")
         assert len(server.requests) == 1
@@ -136,7 +136,7 @@ def test_a_retry_after_beyond_the_budget_raises_at_once(waits):
 
 
 def test_a_retry_after_of_all_of_the_budget_is_waited_for(waits):
-    with raw_server(answer(status(429, "Retry-After: 60"), OK)) as server, client_of(server) as client:
+    with scripted(status(429, "Retry-After: 60"), OK) as server, client_of(server) as client:
         assert client.send("x", "get").ok
     assert waits == [MAX_WAIT]
 
@@ -152,25 +152,25 @@ def test_many_clients_do_not_come_back_together():
 @pytest.mark.parametrize("code", [502, 503, 504])
 @pytest.mark.usefixtures("no_jitter")
 def test_an_unavailable_server_is_asked_again_only_when_that_is_safe(waits, code):
-    with raw_server(answer(status(code), status(code, "Retry-After: 4"), OK)) as server, client_of(server) as client:
+    with scripted(status(code), status(code, "Retry-After: 4"), OK) as server, client_of(server) as client:
         assert client.send("x", "post", data={"q": "1"}, idempotent=True).status_code == 200
         assert len(server.requests) == 3
     assert waits == [0.5, 4]
     for method in ("get", "post", "delete"):
-        with raw_server(answer(status(code), OK)) as server, client_of(server) as client:
+        with scripted(status(code), OK) as server, client_of(server) as client:
             assert client.send("x", method).status_code == code
             assert len(server.requests) == 1
-    with raw_server(answer(status(code))) as server, client_of(server) as client:
+    with scripted(status(code)) as server, client_of(server) as client:
         assert client.send("x", "get", idempotent=True).status_code == code
         assert len(server.requests) == 3
 
 
 @pytest.mark.parametrize("text", DROPPED)
 def test_a_broken_connection_is_tried_again_only_when_that_is_safe(waits, text):
-    with raw_server(answer(text, text, OK)) as server, client_of(server) as client:
+    with scripted(text, text, OK) as server, client_of(server) as client:
         assert client.send("x", "post", data={"q": "1"}, idempotent=True).status_code == 200
         assert len(server.requests) == 3
-    with raw_server(answer(text, OK)) as server, client_of(server) as client:
+    with scripted(text, OK) as server, client_of(server) as client:
         with pytest.raises(CartoConnectionException):
             client.send("x", "get")
         assert len(server.requests) == 1
@@ -179,7 +179,7 @@ def test_a_broken_connection_is_tried_again_only_when_that_is_safe(waits, text):
 
 @pytest.mark.parametrize("text", DROPPED)
 def test_a_broken_connection_is_raised_as_one(waits, text):
-    with raw_server(answer(text)) as server, client_of(server) as client:
+    with scripted(text) as server, client_of(server) as client:
         with pytest.raises(CartoConnectionException) as caught:
             client.send("x", "get")
         assert len(server.requests) == 1
@@ -206,7 +206,7 @@ def test_a_proxy_that_is_not_there_is_a_connection_never_made(waits, monkeypatch
 
 @pytest.mark.parametrize("code", [400, 401, 403, 404, 408, 409, 422, 429, 500, 501])
 def test_other_answers_are_never_asked_for_again(waits, code):
-    with raw_server(answer(status(code))) as server, client_of(server) as client:
+    with scripted(status(code)) as server, client_of(server) as client:
         assert client.send("x", "get", idempotent=True).status_code == code
         assert len(server.requests) == 1
     assert waits == []
@@ -245,7 +245,7 @@ def test_never_connected(error, expected):
 def test_files_are_sent_again_from_where_they_began(place, tmp_path):
     path = tmp_path / "data.csv"
     path.write_bytes(b"skipped,the data")
-    with raw_server(answer(LIMITED, LIMITED, OK)) as server, client_of(server) as client, path.open("rb") as file:
+    with scripted(LIMITED, LIMITED, OK) as server, client_of(server) as client, path.open("rb") as file:
         file.seek(8)
         body = file if place == "data" else {"file": ("data.csv", file)}
         assert client.send("x", "post", **{place: body}).ok
@@ -258,7 +258,7 @@ def test_files_are_sent_again_from_where_they_began(place, tmp_path):
     lambda: iter([b"a"]), lambda: (piece for piece in [b"a"]), lambda: map(bytes, [b"a"]),
 ], ids=["iterator", "generator", "map"])
 def test_generators_are_never_sent_again(waits, data):
-    with raw_server(answer(LIMITED, OK)) as server, client_of(server) as client:
+    with scripted(LIMITED, OK) as server, client_of(server) as client:
         with pytest.raises(CartoRateLimitException):
             client.send("x", "post", data=data(), idempotent=True)
         assert len(server.requests) == 1
@@ -278,7 +278,7 @@ class Pipe(io.RawIOBase):
 
 
 def test_a_stream_that_cannot_seek_is_never_sent_again(waits):
-    with raw_server(answer(LIMITED, OK)) as server, client_of(server) as client:
+    with scripted(LIMITED, OK) as server, client_of(server) as client:
         with pytest.raises(CartoRateLimitException):
             client.send("x", "post", data=Pipe())
         assert len(server.requests) == 1
@@ -295,7 +295,7 @@ def test_is_replayable(data, expected):
 
 
 def test_a_json_body_is_sent_again(waits):
-    with raw_server(answer(LIMITED, OK)) as server, client_of(server) as client:
+    with scripted(LIMITED, OK) as server, client_of(server) as client:
         assert client.send("x", "put", json={"a": 1}).ok
         bodies = [json.loads(request.partition(b"\r\n\r\n")[2]) for request in server.requests]
     assert bodies == [{"a": 1}] * 2
@@ -307,7 +307,7 @@ def test_a_json_body_is_sent_again(waits):
 
 def test_a_stalled_answer_ends_in_a_timeout_that_names_the_setting(waits):
     for text in (b"STALL", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{STALL"):
-        with raw_server(answer(text)) as server, client_of(server, timeout=0.1) as client:
+        with scripted(text) as server, client_of(server, timeout=0.1) as client:
             with pytest.raises(CartoTimeoutException, match="timed out") as caught:
                 client.send("x", "get")
             assert "timeout was 0.1 seconds" in str(caught.value)
@@ -317,7 +317,7 @@ def test_a_stalled_answer_ends_in_a_timeout_that_names_the_setting(waits):
 
 
 def test_a_read_timeout_is_tried_again_only_when_that_is_safe(waits):
-    with raw_server(answer(b"STALL", OK)) as server, client_of(server) as client:
+    with scripted(b"STALL", OK) as server, client_of(server) as client:
         assert client.send("x", "get", timeout=0.1, idempotent=True).ok
     assert len(waits) == 1
 
@@ -367,7 +367,7 @@ def redirect(target, code=302):
 
 @pytest.mark.parametrize("code", [301, 302, 303, 307, 308])
 def test_a_read_follows_a_redirect_at_home(code):
-    with raw_server(answer(redirect("/elsewhere?a=b", code), OK)) as server:
+    with scripted(redirect("/elsewhere?a=b", code), OK) as server:
         with APIKeyAuthClient(server.base_url, "the key") as client:
             response = client.send("x", "get", params={"q": "1"})
         assert response.status_code == 200
@@ -375,7 +375,7 @@ def test_a_read_follows_a_redirect_at_home(code):
             b"GET /user/me/x?q=1&client=cps-2.0.0", b"GET /elsewhere?a=b"]
         assert all(b"Authorization: Basic" in request for request in server.requests)
         assert [answered.status_code for answered in response.history] == [code]
-        assert server.opened == 1
+        assert server.connections == 1
 
 
 @pytest.mark.parametrize(("target", "reason"), [
@@ -387,7 +387,7 @@ def test_a_read_follows_a_redirect_at_home(code):
     ("http://other.example/?api_key=SECRET", "another host"),
 ])
 def test_a_redirect_to_another_origin_is_refused(target, reason):
-    with raw_server(answer(redirect(target))) as server, APIKeyAuthClient(server.base_url, "the key") as client:
+    with scripted(redirect(target)) as server, APIKeyAuthClient(server.base_url, "the key") as client:
         for stream in (False, True):
             with pytest.raises(CartoResponseException, match=reason) as caught:
                 client.send("x", "get", stream=stream)
@@ -398,27 +398,27 @@ def test_a_redirect_to_another_origin_is_refused(target, reason):
 
 @pytest.mark.parametrize("method", ["post", "put", "delete"])
 def test_a_write_is_not_sent_elsewhere(method):
-    with raw_server(answer(redirect("/elsewhere", 307), OK)) as server, client_of(server) as client:
+    with scripted(redirect("/elsewhere", 307), OK) as server, client_of(server) as client:
         with pytest.raises(CartoResponseException, match=rf"{method.upper()} is not sent again elsewhere.*base_url"):
             client.send("x", method, data={"q": "1"})
         assert len(server.requests) == 1
 
 
 def test_a_circle_of_redirects_ends():
-    with raw_server(answer(redirect("/again"))) as server, client_of(server) as client:
+    with scripted(redirect("/again")) as server, client_of(server) as client:
         with pytest.raises(CartoResponseException, match="one too many"):
             client.send("x", "get")
         assert len(server.requests) == 6
 
 
 def test_the_clients_session_itself_follows_redirects_as_any_does():
-    with raw_server(answer(redirect("/elsewhere"), OK)) as server, client_of(server) as client:
+    with scripted(redirect("/elsewhere"), OK) as server, client_of(server) as client:
         response = client.session.get(server.base_url)
         assert (response.status_code, len(response.history)) == (200, 1)
 
 
 def test_a_caller_may_ask_for_the_redirect_itself():
-    with raw_server(answer(redirect("http://other.example/"))) as server, client_of(server) as client:
+    with scripted(redirect("http://other.example/")) as server, client_of(server) as client:
         assert client.send("x", "post", allow_redirects=False).status_code == 302
 
 
@@ -442,7 +442,7 @@ def test_what_a_session_adds_is_sent():
     session.cookies.set("name", "value")
     seen = []
     session.hooks["response"].append(lambda response, *args, **kwargs: seen.append(response.status_code))
-    with raw_server(answer(OK)) as server, client_of(server, session=session) as client, session:
+    with scripted(OK) as server, client_of(server, session=session) as client, session:
         client.send("x", "get")
         client.send("x", "get", hooks={"response": lambda response, **kwargs: seen.append("call")})
         request = server.requests[0]
@@ -506,13 +506,13 @@ def test_a_session_with_a_prepare_request_of_its_own():
             prepared.headers["X-Signature"] = "signed"
             return prepared
 
-    with raw_server(answer(OK)) as server, Signing() as session, client_of(server, session=session) as client:
+    with scripted(OK) as server, Signing() as session, client_of(server, session=session) as client:
         client.send("x", "post", data={"q": "1"})
         assert b"X-Signature: signed" in server.requests[0]
 
 
 def test_cookies_of_answers_come_back():
-    with raw_server(answer(status(200, "Set-Cookie: seen=1; Path=/"), OK)) as server, client_of(server) as client:
+    with scripted(status(200, "Set-Cookie: seen=1; Path=/"), OK) as server, client_of(server) as client:
         for _ in range(2):
             client.send("x", "get")
         assert [b"Cookie: seen=1" in request for request in server.requests] == [False, True]
@@ -521,7 +521,7 @@ def test_cookies_of_answers_come_back():
 def test_the_sessions_credentials_are_used_where_the_key_leaves_the_header_free():
     session = requests.Session()
     session.auth = ("proxy", "password")
-    with raw_server(answer(OK)) as server, session:
+    with scripted(OK) as server, session:
         for client in (NoAuthClient(server.base_url, session),
                        APIKeyAuthClient(server.base_url, "the key", session=session, api_key_in="query"),
                        APIKeyAuthClient(server.base_url, "the key", session=session)):
@@ -548,7 +548,7 @@ def test_mounted_adapters_are_used():
 def test_the_adapters_own_retries_are_errors_of_ours(waits):
     session = requests.Session()
     session.mount("http://", HTTPAdapter(max_retries=urllib3.Retry(1, status_forcelist=[500], backoff_factor=0)))
-    with (raw_server(answer(status(500))) as server, client_of(server, session=session) as client, session,
+    with (scripted(status(500)) as server, client_of(server, session=session) as client, session,
           pytest.raises(CartoException, match="500")):
         client.send("x", "get")
     assert waits == []
@@ -587,7 +587,7 @@ def test_a_producers_error_is_its_own():
         yield b"a"
         raise KeyError("mine")
 
-    with raw_server(answer(OK)) as server, client_of(server) as client, pytest.raises(KeyError, match="mine"):
+    with scripted(OK) as server, client_of(server) as client, pytest.raises(KeyError, match="mine"):
         client.send("x", "post", data=broken())
 
 
@@ -595,8 +595,8 @@ def test_a_producers_error_is_its_own():
 
 
 def test_a_proxy_of_the_environment_is_used_and_read_once(monkeypatch):
-    with raw_server(answer(OK)) as proxy:
-        monkeypatch.setenv("http_proxy", f"http://user:word@127.0.0.1:{proxy.port}")
+    with scripted(OK) as proxy:
+        monkeypatch.setenv("http_proxy", proxy.origin.replace("//", "//user:word@"))
         with NoAuthClient("http://me.example.org/") as client:
             with mock.patch.object(session_module, "get_environ_proxies",
                                    wraps=session_module.get_environ_proxies) as read:
@@ -610,7 +610,7 @@ def test_a_proxy_of_the_environment_is_used_and_read_once(monkeypatch):
 @pytest.mark.parametrize("off", ["no_proxy", "trust_env", "session"])
 def test_a_proxy_can_be_switched_off(monkeypatch, off):
     session = requests.Session()
-    with raw_server(answer(OK)) as server, unused_port() as nobody, session:
+    with scripted(OK) as server, unused_port() as nobody, session:
         monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{nobody}")
         if off == "no_proxy":
             monkeypatch.setenv("no_proxy", "127.0.0.1")
@@ -622,9 +622,9 @@ def test_a_proxy_can_be_switched_off(monkeypatch, off):
 
 
 def test_proxies_of_session_and_call_go_before_the_environment(monkeypatch):
-    with raw_server(answer(OK)) as proxy, requests.Session() as session, unused_port() as nobody:
+    with scripted(OK) as proxy, requests.Session() as session, unused_port() as nobody:
         monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{nobody}")
-        ours = {"http": f"http://127.0.0.1:{proxy.port}"}
+        ours = {"http": proxy.origin}
         client = NoAuthClient("http://me.example.org/", session, retries=0)
         assert client.send("x", "get", proxies=ours).ok
         session.proxies = ours
@@ -648,7 +648,7 @@ def certificate(tmp_path_factory):
 def tls_server(certificate):
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(certificate, f"{certificate}.key")
-    with raw_server(answer(OK), context) as server:
+    with scripted(OK, context=context) as server:
         yield server
 
 
@@ -718,7 +718,7 @@ def test_a_client_certificate_is_still_sent(certificate):
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=certificate)
     context.load_cert_chain(certificate, f"{certificate}.key")
     context.verify_mode = ssl.CERT_REQUIRED
-    with raw_server(answer(OK), context) as server, NoAuthClient(server.base_url) as client:
+    with scripted(OK, context=context) as server, NoAuthClient(server.base_url) as client:
         pair = (str(certificate), f"{certificate}.key")
         assert client.send("x", "get", verify=str(certificate), cert=pair).ok
 
@@ -734,7 +734,7 @@ def test_one_context_serves_the_process(tls_server, certificate):
 
         with ThreadPoolExecutor(8) as threads:
             assert list(threads.map(call, range(16))) == [True] * 16
-        assert tls_server.opened == 16
+        assert tls_server.connections == 16
         assert create.call_count == 1
     assert shared_ssl_context(str(certificate)) is shared_ssl_context(str(certificate))
 
@@ -745,12 +745,12 @@ def test_one_context_serves_the_process(tls_server, certificate):
 def test_twenty_threads_share_a_client_and_its_connections(caplog):
     caplog.set_level(logging.WARNING, logger="urllib3.connectionpool")
 
-    def slow(server: RawServer, connection):
-        while server.read(connection):
-            time.sleep(0.002)
-            connection.sendall(OK)
+    def slow(peer):
+        time.sleep(0.002)
+        peer.send(OK)
+        return True
 
-    with raw_server(slow) as server, client_of(server) as client:
+    with ScriptedServer(slow) as server, client_of(server) as client:
         start = threading.Barrier(20)
 
         def work(number):
@@ -760,7 +760,7 @@ def test_twenty_threads_share_a_client_and_its_connections(caplog):
         with ThreadPoolExecutor(20) as threads:
             statuses = [code for codes in threads.map(work, range(20)) for code in codes]
         assert statuses == [200] * 400
-        assert server.opened <= 20
+        assert server.connections <= 20
         bodies = {request.partition(b"\r\n\r\n")[2] for request in server.requests}
         assert bodies == {f"q={number}-{call}".encode() for number in range(20) for call in range(20)}
     assert "pool is full" not in caplog.text
@@ -778,7 +778,7 @@ def test_nothing_is_left_open():
     before, threads_before = open_sockets(), threading.active_count()
     answers = [OK, LIMITED, OK, status(503), redirect("/y"), OK, status(404), b"RESET", OK,
                b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{CLOSE", redirect("http://other.example/")]
-    with raw_server(answer(*answers)) as server, APIKeyAuthClient(server.base_url, "the key") as client:
+    with scripted(*answers) as server, APIKeyAuthClient(server.base_url, "the key") as client:
         for _ in answers:
             with contextlib.suppress(CartoException):
                 client.send("x", "get", stream=True, idempotent=True).close()
@@ -787,21 +787,21 @@ def test_nothing_is_left_open():
 
 
 def test_closing_closes_the_clients_connections_and_not_the_callers():
-    with raw_server(answer(OK)) as server:
+    with scripted(OK) as server:
         client = NoAuthClient(server.base_url)
         for _ in range(2):
             client.send("x", "get")
         client.close()
         client.close()
-        assert server.opened == 1
+        assert server.connections == 1
         assert client.send("x", "get").ok  # as a requests session does, it opens a new one
-        assert server.opened == 2
+        assert server.connections == 2
         client.close()
         with requests.Session() as session:
             for _ in range(3):
                 with NoAuthClient(server.base_url, session) as on_theirs:
                     on_theirs.send("x", "get")
-            assert server.opened == 3
+            assert server.connections == 3
 
 
 def test_the_pool_is_that_of_our_adapter():
@@ -816,7 +816,7 @@ def test_the_pool_is_that_of_our_adapter():
 
 def test_each_request_is_one_line_and_each_retry_another(caplog, waits):
     caplog.set_level(logging.DEBUG, logger="carto")
-    with (raw_server(answer(LIMITED, OK)) as server,
+    with (scripted(LIMITED, OK) as server,
           APIKeyAuthClient(server.base_url, "SECRETKEY", api_key_in="query") as client):
         client.send("x", "get", params={"q": "1"})
     levels = [(record.levelname, record.getMessage()) for record in caplog.records if record.name == "carto"]
@@ -837,14 +837,14 @@ def test_a_failure_is_a_line_too(caplog):
 
 
 def test_the_log_is_silent_by_default(capsys):
-    with raw_server(answer(status(500))) as server, client_of(server) as client:
+    with scripted(status(500)) as server, client_of(server) as client:
         client.send("x", "get")
     assert capsys.readouterr() == ("", "")
 
 
 def test_a_platform_limit_is_not_waited_for(waits):
     body = json.dumps({"error": ["over"], "context": "limit", "detail": "datasource"}).encode()
-    with raw_server(answer(status(429, "", body))) as server, client_of(server) as client:
+    with scripted(status(429, "", body)) as server, client_of(server) as client:
         response = client.send("x", "get", idempotent=True)
         with pytest.raises(CartoLimitException):
             client.get_response_data(response)
@@ -857,13 +857,13 @@ def test_a_platform_limit_is_not_waited_for(waits):
 
 @pytest.mark.parametrize(("data", "writes"), [({"q": "select 1"}, 1), (b"x" * 100_000, 2), (None, 1)])
 def test_a_small_request_is_written_at_once(data, writes):
-    with raw_server(answer(OK)) as server, client_of(server) as client:
+    with scripted(OK) as server, client_of(server) as client:
         client.send("x", "get")
         with mock.patch.object(http.client.HTTPConnection, "send", autospec=True,
                                side_effect=http.client.HTTPConnection.send) as send:
             assert client.send("x", "post", data=data).ok
         assert send.call_count == writes
-        assert server.opened == 1
+        assert server.connections == 1
 
 
 def test_a_plain_request_does_not_need_the_sessions_preparation():

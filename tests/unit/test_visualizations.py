@@ -4,7 +4,6 @@ import base64
 import io
 import json
 import zipfile
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import requests
@@ -25,6 +24,7 @@ from carto.exceptions import (
 )
 from carto.export import ExportJob
 from carto.visualizations import Visualization, VisualizationManager
+from tests.unit.calls import query
 from tests.unit.raw_server import RawServer
 from tests.unit.viz_objects import MAP_ID, dataset, listing, map_
 
@@ -61,10 +61,6 @@ def my_map(auth_client):
     my_map = Visualization(auth_client)
     my_map.update_from_dict(map_())
     return my_map
-
-
-def query(call):
-    return {name: value for name, (value,) in parse_qs(urlsplit(call.request.url).query).items()}
 
 
 class TestFinding:
