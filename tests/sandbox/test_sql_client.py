@@ -118,7 +118,8 @@ def test_threads_share_a_client(sql):
 class TestIterate:
     def test_rows_are_those_of_send(self, sql):
         query = ("SELECT n, n::text AS t, n::numeric / 3 AS d, '2020-02-29 12:34:56.789+02'::timestamptz AS at, "
-                 "ARRAY[n, NULL] AS list, ST_SetSRID(ST_MakePoint(n, 0), 4326) AS g, nullif(n, 3) AS maybe FROM generate_series(1, 5) AS n")
+                 "ARRAY[n, NULL] AS list, ST_SetSRID(ST_MakePoint(n, 0), 4326) AS g, nullif(n, 3) AS maybe "
+                 "FROM generate_series(1, 5) AS n")
         assert list(sql.iterate(f"{query};")) == sql.send(query)["rows"]
 
     def test_parameters(self, sql):
