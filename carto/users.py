@@ -42,11 +42,13 @@ def _collection_endpoint(client: SendsRequests, api_version: str = API_VERSION) 
 class User(SavesChanges, WarnResource):
     """A user; its id is the user name.
 
-    An organization's owner and its admins change email, password, quota_in_bytes,
-    soft_geocoding_limit and viewer, its owner org_admin as well.
+    An organization's owner and its admins change email, password, quota_in_bytes, the
+    soft limits and viewer, its owner org_admin as well.
 
     Attributes:
         quota_in_bytes: How much the user may store.
+        soft_geocoding_limit: Whether geocoding goes on beyond the quota, and is charged; so for the other limits.
+        force_password_change: Whether a new user has to choose another password at first.
         password: To be set for a new user, or to change it; the server does not tell it, and it is not shown,
             pickled or copied with the rest.
         viewer: Whether the user only reads.
@@ -77,6 +79,10 @@ class User(SavesChanges, WarnResource):
     username = CharField()
     viewer = BooleanField()
     website = CharField()
+    soft_here_isolines_limit = BooleanField()
+    soft_twitter_datasource_limit = BooleanField()
+    soft_mapzen_routing_limit = BooleanField()
+    force_password_change = BooleanField()
 
     display_columns = ("username", "email", "table_count", "quota_in_bytes", "db_size_in_bytes", "org_admin")
 
@@ -85,8 +91,9 @@ class User(SavesChanges, WarnResource):
 
         id_field = "username"
         name_field = "username"
-        saved_fields = ("username", "email", "password", "quota_in_bytes", "soft_geocoding_limit", "viewer",
-                        "org_admin")
+        saved_fields = ("username", "email", "password", "quota_in_bytes", "soft_geocoding_limit",
+                        "soft_here_isolines_limit", "soft_twitter_datasource_limit", "soft_mapzen_routing_limit",
+                        "viewer", "org_admin", "force_password_change")
         secret_fields = ("password",)
 
     def get_collection_endpoint(self) -> str:  # type: ignore[override]  # the path depends on the client

@@ -121,6 +121,15 @@ class TestChanging:
             "username": "bob", "email": "bob@example.com", "password": "open sesame", "viewer": False}
         assert user.username == "bob"
 
+    def test_everything_that_the_server_takes_for_a_new_one_is_sent(self, users, server):
+        server.post(USERS, json={"username": "bob"})
+        wanted = {"username": "bob", "email": "bob@example.com", "password": "open sesame", "quota_in_bytes": 9,
+                  "viewer": True, "org_admin": False, "force_password_change": True, "soft_geocoding_limit": True,
+                  "soft_here_isolines_limit": False, "soft_twitter_datasource_limit": True,
+                  "soft_mapzen_routing_limit": True}
+        users.create(**wanted, table_count=3)
+        assert sent(server) == wanted
+
     def test_one_is_changed(self, organization, server):
         server.put(USERS + "bob", json={"username": "bob"})
         User(organization, username="bob", quota_in_bytes=1).save()
