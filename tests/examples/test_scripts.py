@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import ast
+import fcntl
 import os
 import re
 import signal
+import struct
 import subprocess
 import sys
+import termios
 from pathlib import Path
 
 import pytest
@@ -96,6 +99,7 @@ def test_a_missing_library_is_named_with_the_command(sandbox: Sandbox, tmp_path:
 
 def test_progress_is_shown_to_those_who_look(sandbox: Sandbox, tmp_path: Path) -> None:
     reader, terminal = os.openpty()
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("4H", 24, 80, 0, 0))
     done = subprocess.run(
         [sys.executable, str(EXAMPLES / "copy_example.py")], env=os.environ | account_of(sandbox), cwd=tmp_path,
         stdout=subprocess.PIPE, stderr=terminal, check=False)
