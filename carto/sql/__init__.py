@@ -1,10 +1,11 @@
 """SQL API clients: queries, batch jobs and COPY.
 
 Each API has a module of its own below; this one gives them the names that
-callers import, with the exceptions and the stream that they import from here.
+callers import.
 """
 
-from carto.exceptions import CartoException, CartoRateLimitException
+from carto.exceptions import CartoException as CartoException  # scripts import these from here, too
+from carto.exceptions import CartoRateLimitException as CartoRateLimitException
 from carto.sql.batch import BatchSQLClient
 from carto.sql.constants import (
     BATCH_JOBS_DONE_STATUSES,
@@ -21,7 +22,7 @@ from carto.sql.constants import (
 from carto.sql.copy import CopySQLClient
 from carto.sql.parameters import Identifier
 from carto.sql.query import SQLClient
-from carto.utils import ResponseStream
+from carto.utils import ResponseStream as ResponseStream
 
 __all__ = [
     "BATCH_JOBS_DONE_STATUSES",
@@ -35,10 +36,7 @@ __all__ = [
     "SQL_API_URL",
     "SQL_BATCH_API_URL",
     "BatchSQLClient",
-    "CartoException",
-    "CartoRateLimitException",
     "CopySQLClient",
     "Identifier",
-    "ResponseStream",
     "SQLClient",
 ]

@@ -20,7 +20,10 @@ OLD_VERSION = "1.11.3"
 
 Recorded: TypeAlias = dict[str, Any]
 
-RULES: dict[str, Callable[[Recorded, Recorded], None]] = {}
+Rule: TypeAlias = Callable[[Recorded, Recorded], None]
+RequestRule: TypeAlias = Callable[[Recorded], None]
+
+RULES: dict[str, Rule] = {}
 
 
 def modernised(theirs: Recorded, ours: Recorded, used: dict[str, list[str]], name: str) -> Recorded:
@@ -41,20 +44,21 @@ def modernised(theirs: Recorded, ours: Recorded, used: dict[str, list[str]], nam
     return result
 
 
-def _rule(name: str) -> Callable[[Callable[[Recorded, Recorded], None]], None]:
+def _rule(name: str) -> Callable[[Rule], Rule]:
     """Add a rule, which changes the first of the two recordings that it is given."""
-    def add(apply: Callable[[Recorded, Recorded], None]) -> None:
+    def add(apply: Rule) -> Rule:
         RULES[name] = apply
+        return apply
     return add
 
 
-def _request_rule(name: str) -> Callable[[Callable[[Recorded], None]], None]:
+def _request_rule(name: str) -> Callable[[RequestRule], Rule]:
     """Add a rule that changes each request by itself."""
-    def add(apply: Callable[[Recorded], None]) -> None:
+    def add(apply: RequestRule) -> Rule:
         def apply_to_all(theirs: Recorded, ours: Recorded) -> None:
             for request in theirs["requests"]:
                 apply(request)
-        RULES[name] = apply_to_all
+        return _rule(name)(apply_to_all)
     return add
 
 

@@ -1,8 +1,8 @@
 """Run every call with the `carto` that is installed, and print what was recorded, as JSON.
 
-The tests run it with ours. What carto-python 1.11.3 does was recorded once, and again only when the calls change::
+The tests run it with ours. What carto-python 1.11.3 does was recorded once; when the calls or the fake server change,
+it is to be recorded again, in the environment that `make bench` makes::
 
-    python -m bench --help                       # `make bench` makes .venv-carto-python
     .venv-carto-python/bin/python tests/compat/record_requests.py > tests/compat/requests_of_carto_python.json
 """
 
