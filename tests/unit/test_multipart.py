@@ -14,13 +14,15 @@ from hypothesis import strategies as st
 from carto._http.multipart import FileForm, SizedBody, of_known_size
 from tests.unit.forms import Part, parts_of
 
-NAMES = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1).filter(str.strip)
+#: The parser takes two backslashes for one that is quoted; browsers and requests quote none.
+NAMES = st.text(st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="\\"), min_size=1).filter(str.strip)
 
 
 @given(NAMES, st.binary(max_size=5000))
 @example("café ñandú 東京.csv", b"a,b\r\n1,2\r\n")
 @example('a"b;c=d.csv', b"\r\n--x--\r\n")
 @example("plain.csv", b"")
+@example("one\\two.csv", b"")
 def test_a_real_parser_reads_what_was_sent(filename, content):
     form = FileForm("file", filename, content)
     body = b"".join(form)
