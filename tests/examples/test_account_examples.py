@@ -1,4 +1,4 @@
-"""The examples that look into an account: its tables, its running queries, its user."""
+"""The examples that look into an account: its tables and its running queries."""
 
 from __future__ import annotations
 
@@ -188,28 +188,3 @@ def test_kill_query_wants_a_number(sandbox: Sandbox) -> None:
                           check=False)
     assert done.returncode == 2
     assert "invalid int value: 'all'" in done.stderr
-
-
-def test_user_info_shows_the_account(sandbox: Sandbox) -> None:
-    answer = requests.get(f"{sandbox.base_url}api/v1/users/me", params={"api_key": sandbox.api_key}, timeout=30).json()
-    for account in (account_of(sandbox), account_of(sandbox) | {"CARTO_ORG": "a-team"}):
-        printed = printed_by("user_info.py", environment=account)
-        shown = {row["attribute"]: row["value"] for row in table_rows(printed.partition("\n\n")[0])}
-        for name in ("username", "email", "base_url", "table_count", "viewer"):
-            assert shown[name] == str(answer[name])
-        assert bytes_in(shown["db_size_in_bytes"]) == pytest.approx(answer["db_size_in_bytes"], rel=0.05)
-        assert sandbox.api_key not in printed
-
-
-def test_user_info_shows_the_quotas_of_data_services(sandbox: Sandbox) -> None:
-    printed = printed_by("user_info.py", environment=account_of(sandbox))
-    quotas = rows_of(sandbox, "SELECT * FROM cdb_dataservices_client.cdb_service_quota_info() ORDER BY service")
-    assert "Quotas of location data services" in printed
-    assert table_rows(printed) == [
-        {name: "" if value is None else str(value) for name, value in row.items()} for row in quotas]
-    assert quotas
-
-
-def test_user_info_of_somebody_else_wants_an_organization(sandbox: Sandbox) -> None:
-    message = failure_of("user_info.py", environment=account_of(sandbox) | {"CARTO_USER": "somebody"})
-    assert "--organization" in message
