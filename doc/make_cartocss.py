@@ -106,7 +106,7 @@ def picture_name(title: str) -> str:
 def _section(title: str, example: Example, takes: str = "") -> str:
     css = example.css.replace("{server}", SERVER)
     return (
-        f"### {title}\n\n{example.text}{takes}\n\n```css\n{css}\n```\n\n"
+        f"### {title}\n\n{example.text}{takes}\n\n```scss\n{css}\n```\n\n"
         f"![{title}](images/cartocss/{picture_name(title)})\n"
     )
 

@@ -66,6 +66,11 @@ class Browser:
         """Photograph an element, scrolled into view, as PNG."""
         return base64.b64decode(self._get(f"element/{element}/screenshot"))
 
+    def window(self, width: int, height: int) -> bytes:
+        """Photograph what is to be seen in a window of that size, as PNG."""
+        self._post("window/rect", {"width": width, "height": height})
+        return base64.b64decode(self._get("screenshot"))
+
     def run(self, javascript: str) -> Any:
         return self._post("execute/sync", {"script": javascript, "args": []})
 

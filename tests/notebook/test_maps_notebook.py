@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import html
-import os
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +15,7 @@ from carto.datasets import DatasetManager
 from carto.maps import NamedMapManager
 from carto.sandbox import Sandbox
 from tests.notebook.browser import Browser, came_true, started_browser
+from tests.notebook.execution import executed_page
 from tests.pictures import Pixels, colored, pixels
 
 NOTEBOOK = Path(__file__).resolve().parents[2] / "examples" / "maps.ipynb"
@@ -32,15 +30,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::carto.resour
 @pytest.fixture(scope="module")
 def page(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Run the notebook, and write it as a page with everything that its cells show."""
-    folder = tmp_path_factory.mktemp("notebook")
-    settings = ("HOME", "IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR")
-    own_folders = {name: str(folder / name) for name in settings}
-    account = {"CARTO_API_URL": sandbox.base_url, "CARTO_API_KEY": sandbox.api_key}
-    done = subprocess.run(
-        [sys.executable, "-m", "nbconvert", "--execute", "--to", "html", "--output-dir", str(folder), str(NOTEBOOK)],
-        env=os.environ | own_folders | account, capture_output=True, text=True, check=False, timeout=300)
-    assert done.returncode == 0, done.stderr
-    yield folder / "maps.html"
+    yield executed_page(NOTEBOOK, sandbox, tmp_path_factory.mktemp("notebook"))
     with APIKeyAuthClient(sandbox.base_url, sandbox.api_key) as client:
         NamedMapManager(client).get("cities_of_the_notebook").delete()
         for dataset in DatasetManager(client).all():
