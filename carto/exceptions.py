@@ -408,7 +408,8 @@ def _describe_unreadable(response: requests.Response) -> str:
     if "<html" in text[:1000].lower():
         says = redact(_text_of_html(text), secrets)[:200]
         return f"{status}: the answer is a page of HTML that says: {says!r}"
-    return f"{status}: {text.strip()[:500]}" if text.strip() else f"{status}: the answer is empty"
+    says_something = text.strip("{}[] \t\r\n")
+    return f"{status}: {text.strip()[:500]}" if says_something else f"{status}: the answer is empty"
 
 
 def _text_of_html(page: str) -> str:

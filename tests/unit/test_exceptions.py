@@ -138,6 +138,7 @@ def test_error_bodies_of_every_form(body, expected):
 @pytest.mark.parametrize(("body", "text"), [
     (b"", "502 Bad Gateway: the answer is empty"),
     (b"   ", "502 Bad Gateway: the answer is empty"),
+    (b"{}", "502 Bad Gateway: the answer is empty"),
     (b"Bad luck\n", "502 Bad Gateway: Bad luck"),
     (b"<html><head><title>T</title><style>s{}</style></head><body><h1>No &amp; no</h1>\n<p>really</body></html>",
      "502 Bad Gateway: the answer is a page of HTML that says: 'No & no really'"),
