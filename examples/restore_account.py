@@ -66,7 +66,7 @@ def wanted_restorers(client: APIKeyAuthClient, folder: Folder, database: Databas
     """Make what restores the kinds of items that there are, in the order in which one may need another."""
     makers: list[tuple[str, Callable[[], Restorer]]] = [
         (Tables.kind, lambda: Tables(database, folder)), (Tables.kind, lambda: ForeignKeys(database, folder)),
-        (Views.kind, lambda: Views(database, folder)), (Maps.kind, lambda: Maps(client, folder)),
+        (Views.kind, lambda: Views(database, folder)), (Maps.kind, lambda: Maps(database, folder)),
         (NamedMaps.kind, lambda: NamedMaps(client, folder)), (Kuvizs.kind, lambda: Kuvizs(client, folder))]
     if options.synchronizations:
         makers.insert(0, (Synchronizations.kind, lambda: Synchronizations(database, folder, journal)))
@@ -76,9 +76,10 @@ def wanted_restorers(client: APIKeyAuthClient, folder: Folder, database: Databas
 def restore(restorer: Restorer, name: str, entry: Json, journal: Journal, overwrite: bool) -> Outcome:
     """Restore an item, unless it is there; a server that can't be reached ends the run."""
     size = size_text(sum(file["bytes"] for file in entry["files"].values()))
-    outcome = partial(Outcome, restorer.kind, name, rows=entry.get("rows"), size=size)
+    outcome = partial(Outcome, restorer.kind, name, rows=entry.get("rows"), size=size) if restorer.has_files else \
+        partial(Outcome, restorer.kind, name)
     state, exists = journal.state(restorer.kind, name), restorer.exists(entry)
-    if state in _FINISHED and (exists or restorer.kind == ForeignKeys.kind):
+    if state in _FINISHED and (exists or not restorer.has_files):
         return outcome(_FINISHED[state])
     if exists and state != _BEGUN and not overwrite:
         return outcome("exists", note="left as it is", failed=True)

@@ -50,7 +50,8 @@ SELECT json_build_object(
                 SELECT json_build_object(
                     'name', s.sequencename, 'type', s.data_type::text, 'start', s.start_value::text,
                     'min', s.min_value::text, 'max', s.max_value::text, 'increment', s.increment_by::text,
-                    'cache', s.cache_size::text, 'cycle', s.cycle, 'last', s.last_value::text,
+                    'cache', s.cache_size::text, 'cycle', s.cycle,
+                    'readable', has_sequence_privilege(sc.oid, 'SELECT'), 'schema', s.schemaname,
                     'owned', EXISTS (
                         SELECT FROM pg_depend o
                         WHERE o.classid = 'pg_class'::regclass AND o.objid = sc.oid AND o.refobjid = c.oid
@@ -134,7 +135,18 @@ def definition_of(sql: SQLClient, relation: Relation) -> dict[str, Any]:
     """Read how a table or view is defined; `account_copy.statements` makes SQL of it."""
     rows = sql.send(_DEFINITION, params=[str(relation.identifier)], idempotent=True)["rows"]
     definition: dict[str, Any] = rows[0]["definition"]
+    for column in definition["columns"] or ():
+        if column["sequence"] and column["sequence"]["readable"]:
+            column["sequence"].update(_position_of(sql, column["sequence"]))
     return {"schema": relation.schema, "name": relation.name, **definition}
+
+
+def _position_of(sql: SQLClient, sequence: dict[str, Any]) -> dict[str, Any]:
+    """Read where a sequence is: its last value, and whether that has been used."""
+    query = "SELECT last_value::text AS last, is_called AS called FROM %s"
+    name = Identifier(sequence["schema"], sequence["name"])
+    position: dict[str, Any] = sql.send(query, params=[name], idempotent=True)["rows"][0]
+    return position
 
 
 def server_of(sql: SQLClient) -> dict[str, Any]:

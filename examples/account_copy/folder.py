@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from carto.exceptions import CartoUsageException
+from carto.exceptions import CartoException, CartoUsageException
 
 MANIFEST = "manifest.json"
 FORMAT = "carto account copy"
@@ -30,6 +30,10 @@ _CHUNK_BYTES = 1 << 20
 _LONGEST_NAME = 80
 
 Json = dict[str, Any]
+
+
+class DamagedError(CartoException):
+    """A file is not what was saved."""
 
 
 class Folder:
@@ -93,23 +97,32 @@ class Folder:
 
     def problem_with(self, entry: Mapping[str, Any]) -> str | None:
         """Compare the files of an item with the manifest; None when they are what was saved."""
-        for name, noted in entry["files"].items():
-            path = self.path / name
-            if not path.is_file():
-                return f"{name} is missing"
-            if facts_of(path) != noted:
-                return f"{name} is damaged: its size or checksum is not that of the manifest"
-        return None
+        return next(filter(None, (self._problem(name, noted) for name, noted in entry["files"].items())), None)
 
     def read_json(self, entry: Mapping[str, Any]) -> Json:
-        """Read the description of an item."""
-        document: Json = json.loads(self.file_of(entry, ".json").read_text(encoding="utf-8"))
+        """Read the description of an item.
+
+        Raises:
+            DamagedError: It is not what was saved.
+        """
+        name = _name_of_file(entry, ".json")
+        problem = self._problem(name, entry["files"][name])
+        if problem is not None:
+            raise DamagedError(problem)
+        document: Json = json.loads((self.path / name).read_text(encoding="utf-8"))
         return document
 
     def file_of(self, entry: Mapping[str, Any], suffix: str) -> Path:
         """Find the file of an item by the end of its name."""
-        found: str = next(name for name in entry["files"] if name.endswith(suffix))
-        return self.path / found
+        return self.path / _name_of_file(entry, suffix)
+
+    def _problem(self, name: str, noted: Mapping[str, Any]) -> str | None:
+        path = self.path / name
+        if not path.is_file():
+            return f"{name} is missing"
+        if facts_of(path) != noted:
+            return f"{name} is damaged: its size or checksum is not that of the manifest"
+        return None
 
     def leave_out(self, kind: str, name: str | None, reason: str) -> None:
         """Note what is not saved; without a name it is the whole kind, or some of it that has no names."""
@@ -142,7 +155,7 @@ class Draft:
     """The files of an item while they are written.
 
     Attributes:
-        facts: What the manifest is to say about the item.
+        facts: What the manifest is to say about the item; ``name`` is what the account calls it.
     """
 
     def __init__(self, folder: Path, stem: str) -> None:
@@ -206,6 +219,11 @@ class Journal:
         """Note how far an item is."""
         self._states[f"{kind}/{name}"] = state
         write_json(self._path, self._document)
+
+
+def _name_of_file(entry: Mapping[str, Any], suffix: str) -> str:
+    found: str = next(name for name in entry["files"] if name.endswith(suffix))
+    return found
 
 
 def write_json(path: Path, document: Mapping[str, Any]) -> None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+from functools import cached_property
+
 from account_copy.folder import Folder, Journal, Json
 from account_copy.restored_tables import Database, describe
 from account_copy.restorer import NotRestoredError, Restorer
 from account_copy.source import PASSWORD
 from carto.auth import APIKeyAuthClient
 from carto.datasets import DatasetManager
+from carto.exceptions import CartoJobException
 from carto.file_import import FileImportJobManager
 from carto.kuvizs import IF_EXISTS_REPLACE, KuvizManager
 from carto.maps import NamedMapManager
@@ -23,23 +27,28 @@ class Maps(Restorer):
     """Restores maps from their .carto files. They show the tables of their names that the account has by then.
 
     Args:
-        client: The account's client.
+        database: The account's database.
         folder: The saved account.
     """
 
     kind = "maps"
 
-    def __init__(self, client: APIKeyAuthClient, folder: Folder) -> None:
+    def __init__(self, database: Database, folder: Folder) -> None:
         super().__init__(folder)
-        self._client = client
-        self._maps = VisualizationManager(client)
-        for job in FileImportJobManager(client).iterate():  # a run that was killed may have left one
-            job.wait()
-        self._ids = {each.name: each.id for each in self._maps.iterate(page_size=_PAGE_SIZE)}
+        self._database = database
+        self._maps = VisualizationManager(database.client)
+
+    @cached_property
+    def _ids(self) -> dict[str, str]:
+        """The maps by their names, after the tables were restored."""
+        for job in FileImportJobManager(self._database.client).iterate():  # a run that was killed may have left one
+            with contextlib.suppress(CartoJobException):
+                job.wait()
+        return {each.name: each.id for each in self._maps.iterate(page_size=_PAGE_SIZE)}
 
     def exists(self, entry: Json) -> bool:
         """Tell whether a map has the name."""
-        return self.folder.read_json(entry)["name"] in self._ids
+        return entry["name"] in self._ids
 
     def restore(self, entry: Json) -> str:
         """Import a map, in place of another of its name if there is one.
@@ -48,8 +57,9 @@ class Maps(Restorer):
             What is not as it was.
 
         Raises:
-            NotRestoredError: The import made no map.
+            NotRestoredError: The import made no map, or a table of it is still to be restored.
         """
+        self._check_tables(entry["tables"])
         saved = self.folder.read_json(entry)
         protected = saved["privacy"] == PASSWORD
         restored = self._maps.get(self._import(entry))
@@ -60,9 +70,16 @@ class Maps(Restorer):
         describe(restored, {**saved, "privacy": PRIVATE} if protected else saved)
         return "private now: its password is not known" if protected else ""
 
+    def _check_tables(self, names: list[str]) -> None:
+        """Refuse a map whose import would make a table that is in the folder, too."""
+        saved = {entry["name"] for entry in self.folder.entries("tables").values()}
+        missing = [name for name in names if name in saved and name not in self._database.relations]
+        if missing:
+            raise NotRestoredError(f"it shows {', '.join(missing)}, which is not restored yet")
+
     def _import(self, entry: Json) -> str:
         # what the file has of tables that exist is skipped
-        job = FileImportJobManager(self._client).create(
+        job = FileImportJobManager(self._database.client).create(
             self.folder.file_of(entry, ".carto"), create_vis=True, collision_strategy="skip")
         job.wait()
         if job.derived_visualization_id is None:
@@ -87,7 +104,7 @@ class NamedMaps(Restorer):
 
     def exists(self, entry: Json) -> bool:
         """Tell whether there is a template of the name."""
-        return self.folder.read_json(entry)["name"] in self._ids
+        return entry["name"] in self._ids
 
     def restore(self, entry: Json) -> str:
         """Store a template."""
@@ -112,7 +129,7 @@ class Kuvizs(Restorer):
 
     def exists(self, entry: Json) -> bool:
         """Tell whether a page has the name."""
-        return self.folder.read_json(entry)["name"] in self._names
+        return entry["name"] in self._names
 
     def restore(self, entry: Json) -> str:
         """Publish a page.
@@ -143,7 +160,7 @@ class Synchronizations(Restorer):
 
     def exists(self, entry: Json) -> bool:
         """Tell whether something has the table's name."""
-        return self.folder.read_json(entry)["name"] in self._database.relations
+        return entry["name"] in self._database.relations
 
     def restore(self, entry: Json) -> str:
         """Start a synchronization and wait for its first rows.

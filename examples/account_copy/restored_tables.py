@@ -15,7 +15,6 @@ from carto.auth import APIKeyAuthClient
 from carto.datasets import Dataset, DatasetManager
 from carto.exceptions import CartoQueryTimeoutException
 from carto.sql import BatchSQLClient, CopySQLClient, Identifier, SQLClient
-from carto.sql.parameters import quote_identifier
 from carto.visualizations import Visualization
 
 #: Hosted accounts take some seconds to notice a table that was made by SQL.
@@ -62,17 +61,14 @@ class Database:
         """Drop the views and foreign keys that would keep tables from being replaced; they are restored later."""
         drops = []
         for name, entry in reversed(folder.entries("views").items()):
-            definition = folder.read_json(entry)["definition"]
-            found = self.relations.get(definition["name"])
+            found = self.relations.get(entry["name"])
             if found is not None and found.is_view:
-                kind = statements.kind_of_view({"kind": found.kind})
-                drops.append(f"DROP {kind} IF EXISTS {self.identifier(found.name)}")
+                drops.append(f"DROP {statements.kind_of_view(found.kind)} IF EXISTS {self.identifier(found.name)}")
                 journal.note("views", name, "begun")
         for name, entry in folder.entries("tables").items():
-            definition = folder.read_json(entry)["definition"]
-            for key in statements.foreign_keys(definition):
-                drops.append(f"ALTER TABLE IF EXISTS {self.identifier(definition['name'])} "
-                             f"DROP CONSTRAINT IF EXISTS {quote_identifier(key['name'])}")
+            found = self.relations.get(entry["name"])
+            if found is not None and not found.is_view and entry["foreign_keys"]:
+                drops.append(statements.untying(folder.read_json(entry)["definition"], self.identifier(found.name)))
                 journal.note("foreign_keys", name, "begun")
         if drops:
             self.run(";\n".join(drops))
@@ -95,7 +91,7 @@ class Tables(Restorer):
 
     def exists(self, entry: Json) -> bool:
         """Tell whether something has the table's name."""
-        return self.folder.read_json(entry)["definition"]["name"] in self._database.relations
+        return entry["name"] in self._database.relations
 
     def restore(self, entry: Json) -> str:
         """Fill a table, compare it with what was saved, and only then give it its name.
@@ -107,7 +103,7 @@ class Tables(Restorer):
             NotRestoredError: The rows in the database are not those that were saved.
         """
         saved = self.folder.read_json(entry)
-        if any(name.endswith(".gpkg") for name in entry["files"]):
+        if entry["format"] == "gpkg" and entry["rows"]:  # one without rows can't be imported
             note = self._import_geopackage(entry, saved["definition"])
         else:
             note = self._load(entry, saved["definition"])
@@ -121,28 +117,32 @@ class Tables(Restorer):
         target = database.identifier(definition["name"])
         filled = database.identifier(statements.temporary_name(definition["name"]))
         database.sql.send(statements.creation(definition, filled))
-        path = self.folder.file_of(entry, ".copy.gz")
-        progress = progress_shown() and path.stat().st_size >= _LARGE
         if entry["rows"]:  # the server takes a COPY without rows for a mistake
-            rows.load_rows(database.copy, path, filled, progress)
-        loaded = rows.digest_of(database.copy, definition, filled, progress)
-        _compare(entry["rows"], loaded.rows)
-        if loaded.checksum != entry["rows_checksum"]:
-            raise NotRestoredError("the rows in the database have another checksum than those that were saved")
+            self._load_rows(entry, definition, filled)
         database.run(statements.completion(
             definition, filled, target, replace=definition["name"] in database.relations))
         triggers = len(definition["triggers"] or ())
         return f"without its {triggers} own triggers" if triggers else ""
 
+    def _load_rows(self, entry: Json, definition: Json, filled: Identifier) -> None:
+        path = self.folder.file_of(entry, ".copy.gz")
+        progress = progress_shown() and path.stat().st_size >= _LARGE
+        rows.load_rows(self._database.copy, path, filled, progress)
+        loaded = rows.digest_of(self._database.copy, definition, filled, progress)
+        _compare(entry["rows"], loaded.rows)
+        if loaded.checksum != entry["rows_checksum"]:
+            raise NotRestoredError("the rows in the database have another checksum than those that were saved")
+
     def _import_geopackage(self, entry: Json, definition: Json) -> str:
-        """Import rows as GeoPackage has them, under a name that is free, and then give the table its own."""
-        dataset = self._datasets.create(self.folder.file_of(entry, ".gpkg"))
-        target, imported = (self._database.identifier(name) for name in (definition["name"], dataset.name))
+        """Import the rows under a name that is free, and copy them from there into the table."""
+        imported = self._database.identifier(self._datasets.create(self.folder.file_of(entry, ".gpkg")).name)
         counted = self._database.sql.send(f"SELECT count(*) AS rows FROM {imported}")["rows"][0]["rows"]  # noqa: S608
         _compare(entry["rows"], counted)
-        self._database.run(f"DROP TABLE IF EXISTS {target}; "
-                           f"ALTER TABLE {imported} RENAME TO {quote_identifier(definition['name'])}")
-        return "types, indexes and the like are what GeoPackage and the import made of them"
+        target = self._database.identifier(definition["name"])
+        if imported != target:
+            # one that is merely renamed would be another dataset than the one of its name, which maps show
+            self._database.run(statements.copy(definition, imported, target))
+        return "with the types that GeoPackage has, without indexes, constraints and the like"
 
     def _dataset(self, name: str) -> Dataset:
         """Find the dataset of a table that has just been made; listing datasets is what makes servers look for it."""
@@ -166,15 +166,16 @@ class ForeignKeys(Restorer):
     """
 
     kind = "foreign_keys"
+    has_files = False
 
     def __init__(self, database: Database, folder: Folder) -> None:
         super().__init__(folder)
         self._database = database
 
     def entries(self) -> list[tuple[str, Json]]:
-        """List the tables that have any."""
+        """List the tables that have any, and whose keys they refer to."""
         return [(name, entry) for name, entry in self.folder.entries(Tables.kind).items()
-                if statements.foreign_keys(self.folder.read_json(entry)["definition"])]
+                if entry["format"] == "copy" and entry["foreign_keys"]]
 
     def exists(self, entry: Json) -> bool:  # they are made anew in any case
         """Tell that nothing is in the way."""
@@ -183,11 +184,7 @@ class ForeignKeys(Restorer):
     def restore(self, entry: Json) -> str:
         """Add the foreign keys of a table."""
         definition = self.folder.read_json(entry)["definition"]
-        changes = []
-        for key in statements.foreign_keys(definition):
-            name = quote_identifier(key["name"])
-            changes += [f"DROP CONSTRAINT IF EXISTS {name}", f"ADD CONSTRAINT {name} {key['definition']}"]
-        self._database.run(f"ALTER TABLE {self._database.identifier(definition['name'])} {', '.join(changes)}")
+        self._database.run(statements.tying(definition, self._database.identifier(entry["name"])))
         return ""
 
 
@@ -207,7 +204,7 @@ class Views(Restorer):
 
     def exists(self, entry: Json) -> bool:
         """Tell whether something has the view's name."""
-        return self.folder.read_json(entry)["definition"]["name"] in self._database.relations
+        return entry["name"] in self._database.relations
 
     def restore(self, entry: Json) -> str:
         """Make a view."""

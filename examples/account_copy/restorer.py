@@ -20,9 +20,11 @@ class Restorer(ABC):
 
     Attributes:
         kind: Which ones.
+        has_files: Whether they are items of the folder, and not parts of others.
     """
 
     kind: str
+    has_files = True
 
     def __init__(self, folder: Folder) -> None:
         self.folder = folder

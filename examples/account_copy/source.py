@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import re
@@ -15,6 +16,7 @@ from terminal import progress_shown
 from account_copy import rows
 from account_copy.catalog import Relation, definition_of, relations, server_of
 from account_copy.folder import Draft, Folder
+from account_copy.statements import foreign_keys
 from carto.auth import APIKeyAuthClient
 from carto.datasets import DatasetManager
 from carto.exceptions import (
@@ -84,7 +86,13 @@ class Source:
         self._copy = CopySQLClient(client)
 
     def items(self) -> list[Item]:
-        """List everything that there is to save; what the key may not list is noted as left out."""
+        """List everything that there is to save; what the key may not list is noted as left out.
+
+        Raises:
+            CartoUnauthorizedException: The account does not know the key.
+        """
+        with contextlib.suppress(CartoForbiddenException):  # a key without SQL
+            self._folder.manifest["server"] = server_of(self._sql)
         kinds = {"tables": self._relations, "maps": self._maps, "named_maps": self._named_maps,
                  "kuvizs": self._kuvizs, "synchronizations": self._synchronizations}
         return [item for kind, listing in kinds.items() for item in self._listed(kind, listing)]
@@ -106,11 +114,10 @@ class Source:
         return True
 
     def _relations(self) -> Iterator[Item]:
-        server = server_of(self._sql)
-        self._folder.manifest["server"] = server
+        schema = server_of(self._sql)["schema"]
         datasets = self._datasets()
         for relation in relations(self._sql):
-            own = relation.schema == server["schema"]
+            own = relation.schema == schema
             name = relation.name if own else f"{relation.schema}.{relation.name}"
             kind = "views" if relation.is_view else "tables"
             if not relation.readable:
@@ -128,7 +135,8 @@ class Source:
             self._folder.leave_out("tables", None, "only the master key is told the privacy, description, tags and the "
                                                    "like of datasets that are not public")
         found = DatasetManager(self._client).iterate(page_size=_PAGE_SIZE)
-        return {each.name: {**_facts(each, _SHOWN_FIELDS), "rows_changed": str(each.table.updated_at)} for each in found}
+        return {each.name: {**_facts(each, _SHOWN_FIELDS), "rows_changed": str(each.table.updated_at)}
+                for each in found}
 
     def _definition(self, relation: Relation) -> dict[str, Any]:
         return definition_of(self._sql, relation)
@@ -143,7 +151,8 @@ class Source:
 
     def _write_table(self, relation: Relation, dataset: Mapping[str, Any] | None, draft: Draft) -> None:
         definition = self._definition(relation)
-        draft.facts["version"] = dataset and _fingerprint([definition, dataset])
+        version = dataset and _fingerprint([definition, dataset])
+        draft.facts.update(name=relation.name, version=version, foreign_keys=len(foreign_keys(definition)))
         draft.write_json({"definition": definition, "dataset": dataset})
         if self._format == "gpkg":
             draft.facts["rows"] = rows.save_geopackage(self._client, relation.identifier, draft.path(".gpkg"))
@@ -154,7 +163,7 @@ class Source:
 
     def _write_view(self, relation: Relation, draft: Draft) -> None:
         definition = self._definition(relation)
-        draft.facts["version"] = _fingerprint(definition)
+        draft.facts.update(name=relation.name, version=_fingerprint(definition))
         draft.write_json({"definition": definition})
 
     def _maps(self) -> Iterator[Item]:
@@ -176,7 +185,7 @@ class Source:
     def _write_kuviz(self, kuviz: Kuviz, draft: Draft) -> None:
         if str(kuviz.privacy).upper() == PASSWORD:
             raise LeftOutError("its page is shown to those who know its password only")
-        draft.facts["version"] = str(kuviz.updated_at)
+        draft.facts.update(name=kuviz.name, version=str(kuviz.updated_at))
         draft.write_json(_facts(kuviz, ("name", "privacy", "url", "created_at", "updated_at")))
         with self._client.send(f"kuviz/{kuviz.id}", "get", idempotent=True) as response:
             draft.path(".html").write_bytes(self._client.get_response_data(response, parse_json=False))
@@ -187,7 +196,10 @@ class Source:
 
 
 def _write_map(visualization: Visualization, draft: Draft) -> None:
-    draft.facts["version"] = str(visualization.updated_at)
+    version = str(visualization.updated_at)
+    visualization.refresh()  # a listing does not tell the tables
+    tables = [table.name for table in visualization.related_tables or ()]
+    draft.facts.update(name=visualization.name, version=version, tables=tables)
     draft.write_json(_facts(visualization, _SHOWN_FIELDS))
     visualization.download(draft.path(".carto"))
 
@@ -195,12 +207,12 @@ def _write_map(visualization: Visualization, draft: Draft) -> None:
 def _write_named_map(named_map: NamedMap, draft: Draft) -> None:
     named_map.refresh()
     template = _facts(named_map, NamedMap.template_fields)
-    draft.facts["version"] = None
+    draft.facts.update(name=named_map.name, version=None)
     draft.write_json({name: value for name, value in template.items() if value is not None})
 
 
 def _write_synchronization(job: SyncTableJob, draft: Draft) -> None:
-    draft.facts["version"] = None
+    draft.facts.update(name=job.name, version=None)
     draft.write_json(_without_secrets(_facts(job, _SYNCHRONIZATION_FIELDS)))
 
 

@@ -52,14 +52,38 @@ def completion(definition: Definition, filled: Identifier, target: Identifier, r
     ])
 
 
+def copy(definition: Definition, imported: Identifier, target: Identifier) -> str:
+    """Write the statements that turn an import into the table that was saved, as far as that goes."""
+    return ";\n".join([
+        f"DROP TABLE IF EXISTS {target}",
+        f"CREATE TABLE {target} AS TABLE {imported}",
+        f"DROP TABLE {imported}",
+        *_cartodbfying(definition, target),
+        *_public_right(definition, target),
+    ])
+
+
 def foreign_keys(definition: Definition) -> list[Definition]:
     """List the constraints that tie the table to others."""
     return [each for each in definition["constraints"] or () if each["type"] == _FOREIGN_KEY]
 
 
+def tying(definition: Definition, target: Identifier) -> str:
+    """Write the statement that adds the foreign keys of a table, also where an earlier run has done so."""
+    names = {quote_identifier(each["name"]): each["definition"] for each in foreign_keys(definition)}
+    changes = [f"DROP CONSTRAINT IF EXISTS {name}, ADD CONSTRAINT {name} {how}" for name, how in names.items()]
+    return f"ALTER TABLE {target} {', '.join(changes)}"
+
+
+def untying(definition: Definition, target: Identifier) -> str:
+    """Write the statement that drops the foreign keys of a table."""
+    drops = [f"DROP CONSTRAINT IF EXISTS {quote_identifier(each['name'])}" for each in foreign_keys(definition)]
+    return f"ALTER TABLE {target} {', '.join(drops)}"
+
+
 def view(definition: Definition, target: Identifier, replace: bool) -> str:
     """Write the statements that make a view."""
-    kind = kind_of_view(definition)
+    kind = kind_of_view(definition["kind"])
     return ";\n".join([
         *([f"DROP {kind} IF EXISTS {target}"] if replace else []),
         f"CREATE {kind} {target} AS {definition['view'].rstrip().rstrip(';')}",
@@ -69,9 +93,9 @@ def view(definition: Definition, target: Identifier, replace: bool) -> str:
     ])
 
 
-def kind_of_view(definition: Definition) -> str:
+def kind_of_view(letter: str) -> str:
     """Name the kind of a view as SQL does."""
-    return "MATERIALIZED VIEW" if definition["kind"] == MATERIALIZED else "VIEW"
+    return "MATERIALIZED VIEW" if letter == MATERIALIZED else "VIEW"
 
 
 def _column(column: Definition) -> str:
@@ -115,8 +139,8 @@ def _counting(column: Definition, name: Identifier, target: Identifier) -> Itera
 def _position(column: Definition, name: Identifier, target: Identifier) -> str:
     """Set a sequence to where it was; a key that may not look at it leaves the greatest value to go by."""
     sequence, text = column["sequence"], quote_literal(str(name))
-    if sequence["last"] is not None:
-        return f"SELECT setval({text}, {sequence['last']})"
+    if sequence["readable"]:
+        return f"SELECT setval({text}, {sequence['last']}, {str(sequence['called']).lower()})"
     return (f"SELECT setval({text}, greatest) FROM (SELECT max({quote_identifier(column['name'])}) AS greatest "  # noqa: S608
             f"FROM {target}) AS used WHERE greatest >= {sequence['min']}")
 
