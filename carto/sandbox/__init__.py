@@ -54,13 +54,15 @@ class SandboxAccount:
         name: User name.
         base_url: URL to give to a client.
         api_key: Master key.
-        keys: Every API key by its name, the master key's among them.
+        keys: Every API key by its name as they were at the start, the master key's among them.
+        organization: Organization that it belongs to; empty when there is none.
     """
 
     name: str
     base_url: str
     api_key: str = field(repr=False)
     keys: Mapping[str, str] = field(repr=False)
+    organization: str = ""
 
 
 class Sandbox:
@@ -165,8 +167,8 @@ class Sandbox:
 
     @property
     def organization(self) -> str:
-        """Organization of the first account; empty, since the sandbox's accounts belong to none."""
-        return str(self._started["organization"])
+        """Organization of the first account; empty unless it was described with one."""
+        return self._first.organization
 
     @property
     def admin_url(self) -> str:

@@ -6,10 +6,11 @@ import hashlib
 import json
 import secrets
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal, cast, get_args
 
 from psycopg import conninfo as conninfo_text
 
@@ -19,7 +20,12 @@ TABLE_PERMISSIONS = ("select", "insert", "update", "delete")
 QUOTA_SERVICES = ("isolines", "hires_geocoder", "routing", "observatory")
 SERVICES = ("geocoding", "routing", "isolines", "observatory")
 
+SOFT_LIMITS = (
+    "soft_geocoding_limit", "soft_here_isolines_limit", "soft_twitter_datasource_limit", "soft_mapzen_routing_limit",
+)  # fmt: skip
+
 KeyType = Literal["master", "default", "regular"]
+OrgRole = Literal["owner", "admin", "member"]
 
 
 @dataclass(frozen=True)
@@ -116,6 +122,11 @@ class Account:
         user_id: Id sent in ``Carto-User-Id`` and part of the database's name.
         keys: API keys; one is the master key.
         batch_timeout_ms: Longest run of one batch statement in milliseconds; None for no limit.
+        organization: Name of the organization that the account belongs to; None for none.
+        org_role: What it is there: owner, admin or member.
+        email: Address of the user; made up when None.
+        viewer: Whether the user is said to be one who only reads; nothing is refused for that.
+        soft_limits: Which of `SOFT_LIMITS` the user has.
         regular_key_quota: How many regular keys there may be; None for any number.
         quota_bytes: Bytes that the account's tables may take; None for no limit.
         rate_limits: Limits by endpoint group (query, job_create, job_get, job_delete, copy_from, copy_to; for maps
@@ -132,6 +143,11 @@ class Account:
     user_id: str
     keys: tuple[ApiKey, ...]
     batch_timeout_ms: int | None = None
+    organization: str | None = None
+    org_role: OrgRole = "member"
+    email: str | None = None
+    viewer: bool = False
+    soft_limits: tuple[str, ...] = ()
     regular_key_quota: int | None = None
     quota_bytes: int | None = None
     rate_limits: dict[str, RateLimit] = field(default_factory=dict)
@@ -140,6 +156,11 @@ class Account:
     batch_update: bool = False
     database_url: str | None = None
     can_log_in: bool = True
+
+    @property
+    def is_org_admin(self) -> bool:
+        """Whether the account manages the users of its organization."""
+        return self.organization is not None and self.org_role in ("owner", "admin")
 
     @property
     def database(self) -> str:
@@ -192,10 +213,22 @@ def load_accounts(path: Path | str | None = None) -> list[Account]:
     if path is None:
         return [demo_account()]
     try:
-        described = json.loads(Path(path).read_text(encoding="utf-8"))
-        return [account_from_dict(entry) for entry in described["accounts"]]
+        return accounts_of(json.loads(Path(path).read_text(encoding="utf-8"))["accounts"])
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{path} does not describe accounts: {type(error).__name__}: {error}") from error
+
+
+def accounts_of(entries: Sequence[dict[str, Any]]) -> list[Account]:
+    """Build accounts from their JSON descriptions.
+
+    Raises:
+        ValueError: One makes no sense, or an organization has not one owner.
+    """
+    accounts = [account_from_dict(entry) for entry in entries]
+    for name in {account.organization for account in accounts} - {None}:
+        if sum(account.organization == name and account.org_role == "owner" for account in accounts) != 1:
+            raise ValueError(f"organization {name!r} needs exactly one account with the org_role 'owner'")
+    return accounts
 
 
 def demo_account(master_token: str | None = None) -> Account:
@@ -236,6 +269,9 @@ def account_from_dict(entry: dict[str, Any]) -> Account:
         keys += (_key_from_dict({"type": "default"}, user_id),)
     if sum(key.type == "master" for key in keys) != 1:
         raise ValueError(f"account {name!r} needs exactly one key of type 'master'")
+    if fields.get("org_role", "member") not in get_args(OrgRole):
+        raise ValueError(f"the org_role of account {name!r} is none of {', '.join(get_args(OrgRole))}")
+    fields["soft_limits"] = tuple(fields.get("soft_limits", ()))
     if len({key.name for key in keys}) < len(keys):
         raise ValueError(f"two keys of account {name!r} have the same name")
     return Account(

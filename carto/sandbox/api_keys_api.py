@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 from urllib.parse import quote
@@ -15,6 +16,7 @@ from carto.sandbox.key_grants import NotGrantableError
 from carto.sandbox.key_request import InvalidKeyError, KeyRequest
 from carto.sandbox.key_ring import KeyRing, NameTakenError, QuotaError, UnknownKeyError
 from carto.sandbox.key_store import KeptKey
+from carto.sandbox.members import organization_of
 from carto.sandbox.paging import Page, WrongParameterError
 from carto.sandbox.parameters import js_string
 from carto.sandbox.rails_endpoint import SLASH_OR_NOTHING, RailsCall, RailsError, rails_endpoint, rails_routes
@@ -40,10 +42,10 @@ def routes(state: ServerState, ring: KeyRing) -> list[Route]:
     """
 
     def of_any_key(handler: _Handler) -> Any:
-        return rails_endpoint(state, partial(handler, ring), anonymous=True)
+        return rails_endpoint(state, partial(_of_target, handler, ring), anonymous=True)
 
     def of_owner(handler: _Handler) -> Any:
-        return rails_endpoint(state, partial(handler, ring))
+        return rails_endpoint(state, partial(_of_target, handler, ring))
 
     one = f"{PATH}/{{name:path}}"  # any text is a name, also one that ends in .json
     return [
@@ -53,6 +55,22 @@ def routes(state: ServerState, ring: KeyRing) -> list[Route]:
         *rails_routes(one, of_any_key(show), ["GET"], SLASH_OR_NOTHING),
         *rails_routes(one, of_owner(delete), ["DELETE"], SLASH_OR_NOTHING),
     ]
+
+
+async def _of_target(handler: _Handler, ring: KeyRing, call: RailsCall) -> Response:
+    """Have a call answered for another user of the organization, when its admin asks for that.
+
+    Raises:
+        RailsError: 403, the caller is no admin of that user.
+    """
+    name = js_string(call.params.get("target_user") or call.account.name)
+    if name == call.account.name:
+        return await handler(ring, call)
+    organization = organization_of(call.state, call.account)
+    target = organization.member(name) if organization and call.account.is_org_admin and call.is_owner else None
+    if target is None:
+        raise _not_permitted()
+    return await handler(ring, replace(call, account=target, key=target.master_key))
 
 
 async def list_keys(ring: KeyRing, call: RailsCall) -> Response:
@@ -124,7 +142,7 @@ async def delete(ring: KeyRing, call: RailsCall) -> Response:
     """Remove a regular key."""
     kept = await _found(ring, call)
     if kept.type != "regular":
-        raise _error(403, "You don't have permission to access that resource")
+        raise _not_permitted()
     _check_changeable(call)
     try:
         await ring.delete(call.account, kept.name)
@@ -204,6 +222,10 @@ def _answer(content: Json, status: int = 200) -> Response:
 
 def _invalid(text: str) -> RailsError:
     return _error(422, f"Validation failed: {text}")
+
+
+def _not_permitted() -> RailsError:
+    return _error(403, "You don't have permission to access that resource")
 
 
 def _not_found(name: str) -> RailsError:

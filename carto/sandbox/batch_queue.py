@@ -138,21 +138,24 @@ class BatchQueue:
         account = job.document["user"]
         if account not in self._waiting:
             self._waiting[account] = asyncio.Queue()
-            self._workers.append(asyncio.create_task(self._work(self._state.accounts[account])))
+            self._workers.append(asyncio.create_task(self._work(account)))
         self._waiting[account].put_nowait(_Waiting(job.document["job_id"]))
 
-    async def _work(self, account: Account) -> None:
-        queue = self._waiting[account.name]
+    async def _work(self, name: str) -> None:
+        queue = self._waiting[name]
         while (waiting := await queue.get()) is not None and not self._stopping:
             await asyncio.sleep(waiting.since + PICKUP_DELAY_S - time.monotonic())
-            self._at_work[account.name] = waiting.job_id
+            account = self._state.accounts.get(name)
+            if account is None:  # deleted meanwhile
+                continue
+            self._at_work[name] = waiting.job_id
             try:
                 await self._run(account, waiting.job_id)
             except psycopg.Error:
                 # A job whose database is away stays running, as on CARTO; the next one gets its turn.
                 logger.warning("Batch job %s was left as it is", waiting.job_id, exc_info=True)
             finally:
-                del self._at_work[account.name]
+                del self._at_work[name]
 
     async def _run(self, account: Account, job_id: str) -> None:
         """Run what is left of a job, one query after the other."""

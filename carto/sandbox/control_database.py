@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Generic, TypeVar
 
 import psycopg
@@ -33,6 +35,32 @@ def create(admin: psycopg.Connection) -> None:
     """
     if not admin.execute("SELECT FROM pg_database WHERE datname = %s", [CONTROL_DATABASE]).rowcount:
         admin.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(CONTROL_DATABASE)))
+
+
+@contextmanager
+def connected(admin_conninfo: str) -> Iterator[psycopg.Connection]:
+    """Lend a connection to the control database in autocommit mode.
+
+    Args:
+        admin_conninfo: Connection string of the cluster's administrator.
+    """
+    with psycopg.connect(control_conninfo(admin_conninfo), autocommit=True, client_encoding="utf8") as connection:
+        connection.execute("SET client_min_messages = warning")
+        yield connection
+
+
+def forget_account(connection: psycopg.Connection, account: str) -> None:
+    """Remove all that is kept of an account: the rows of every table that names accounts.
+
+    Args:
+        connection: Connection to the control database.
+        account: Name of the account.
+    """
+    query = (
+        "SELECT table_name FROM information_schema.columns WHERE table_schema = 'public' AND column_name = 'account'"
+    )
+    for (table,) in connection.execute(query).fetchall():
+        connection.execute(sql.SQL("DELETE FROM {} WHERE account = %s").format(sql.Identifier(table)), [account])
 
 
 class ControlTable(Generic[Row]):

@@ -99,6 +99,10 @@ class ImportQueue:
         kept = await self._store.running_ids(account.name)
         return [each for each in kept if not self._has_ended(each)]
 
+    async def counts(self, account: Account) -> dict[str, int]:
+        """Count an account's imports by their state."""
+        return await self._store.counts(account.name)
+
     def _has_ended(self, job_id: str) -> bool:
         """Whether an import has ended whose last state is about to be kept."""
         return job_id in self._running and self._running[job_id]["state"] in import_jobs.FINAL

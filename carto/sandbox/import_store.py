@@ -26,6 +26,9 @@ SELECT id::text FROM imports
 WHERE account = %s AND document ->> 'state' <> ALL (%s) AND created_at > now() - interval '24 hours'
 ORDER BY number DESC
 """
+_COUNTS = """
+SELECT json_build_array(document ->> 'state', count(*)) FROM imports WHERE account = %s GROUP BY document ->> 'state'
+"""
 
 
 class ImportStore(ControlTable[Any]):
@@ -54,6 +57,10 @@ class ImportStore(ControlTable[Any]):
     async def running_ids(self, account: str) -> list[str]:
         """Return the ids of an account's jobs that have not ended, newest first."""
         return await (await self._connection.execute(_RUNNING, [account, list(FINAL)])).fetchall()
+
+    async def counts(self, account: str) -> dict[str, int]:
+        """Count an account's jobs by their state."""
+        return dict(await (await self._connection.execute(_COUNTS, [account])).fetchall())
 
     async def unfinished(self) -> list[Document]:
         """Return the jobs that have not ended, oldest first."""

@@ -96,7 +96,6 @@ def take_over(connection: psycopg.Connection, accounts: Sequence[Account]) -> li
         connection: Connection to the control database.
         accounts: Accounts as they are described.
     """
-    connection.execute("SET client_min_messages = warning")
     connection.execute(_CREATE_TABLES)
     return [_with_kept_keys(connection, account) for account in accounts]
 

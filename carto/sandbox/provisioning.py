@@ -9,7 +9,15 @@ import psycopg
 from psycopg import conninfo as conninfo_text
 from psycopg import sql
 
-from carto.sandbox import control_database, extension, key_grants, key_store, service_quotas, visualizations_store
+from carto.sandbox import (
+    control_database,
+    extension,
+    key_grants,
+    key_store,
+    member_store,
+    service_quotas,
+    visualizations_store,
+)
 from carto.sandbox.accounts import PUBLIC_ROLE, Account, ApiKey
 from carto.sandbox.key_grants import DatabaseGrants
 
@@ -17,27 +25,43 @@ SEARCH_PATH = '"$user", public, cartodb, cdb_dataservices_client'
 _END_SESSIONS = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = %s"
 
 
-def provision(admin_conninfo: str, accounts: Sequence[Account]) -> list[Account]:
-    """Create the databases, roles and grants of all accounts; what exists already is brought up to date.
+def provision_all(admin_conninfo: str, accounts: Sequence[Account]) -> list[Account]:
+    """Make the control database and all accounts.
 
     Args:
         admin_conninfo: Connection string of a role that may create roles, databases and extensions.
         accounts: Accounts as they are described.
 
     Returns:
-        The accounts with the keys that they have by now.
+        These and the users that their organizations made, with the keys that they have by now.
     """
     with psycopg.connect(admin_conninfo, autocommit=True) as admin:
         control_database.create(admin)
-        with psycopg.connect(control_database.control_conninfo(admin_conninfo), autocommit=True) as control:
-            accounts = key_store.take_over(control, accounts)
+    with control_database.connected(admin_conninfo) as control:
+        accounts = member_store.with_members(control, accounts)
+    return provision(admin_conninfo, accounts)
+
+
+def provision(admin_conninfo: str, accounts: Sequence[Account]) -> list[Account]:
+    """Create the databases, roles and grants of accounts; what exists already is brought up to date.
+
+    Args:
+        admin_conninfo: As for `provision_all`.
+        accounts: Accounts as they are described.
+
+    Returns:
+        The accounts with the keys that they have by now.
+    """
+    with control_database.connected(admin_conninfo) as control:
+        accounts = key_store.take_over(control, accounts)
+    with psycopg.connect(admin_conninfo, autocommit=True) as admin:
         own = [account for account in accounts if account.database_url is None]
         for account in own:
             _provision_roles(admin, account)
             _provision_database(admin, account)
     for account in own:
         _provision_contents(admin_conninfo, account)
-    return list(accounts)
+    return accounts
 
 
 def _provision_roles(admin: psycopg.Connection, account: Account) -> None:
@@ -74,7 +98,7 @@ def _limit_statements(admin: psycopg.Connection, account: Account, key: ApiKey) 
 def _provision_contents(admin_conninfo: str, account: Account) -> None:
     with _connect(admin_conninfo, account, autocommit=True) as connection:
         extension.install(connection, account.master_key.role, PUBLIC_ROLE)
-        connection.execute("SELECT cartodb.CDB_SetUserQuotaInBytes(%s)", [account.quota_bytes or 0])
+        _note_quota(connection, account)
         key_grants.install(connection, account.keys)
         service_quotas.install(connection, account)
         visualizations_store.install(connection)
@@ -83,6 +107,32 @@ def _provision_contents(admin_conninfo: str, account: Account) -> None:
 def _connect(admin_conninfo: str, account: Account, *, autocommit: bool = False) -> psycopg.Connection:
     conninfo = conninfo_text.make_conninfo(admin_conninfo, dbname=account.database)
     return psycopg.connect(conninfo, autocommit=autocommit)
+
+
+def set_quota(admin_conninfo: str, account: Account) -> None:
+    """Have an account's database know its quota."""
+    with _connect(admin_conninfo, account) as connection:
+        _note_quota(connection, account)
+
+
+def _note_quota(connection: psycopg.Connection, account: Account) -> None:
+    connection.execute("SELECT cartodb.CDB_SetUserQuotaInBytes(%s)", [account.quota_bytes or 0])
+
+
+def remove(admin_conninfo: str, account: Account) -> None:
+    """Remove the database and the roles of an account, end its sessions, and forget what is kept of it.
+
+    Args:
+        admin_conninfo: As for `provision_all`.
+        account: The account.
+    """
+    with psycopg.connect(admin_conninfo, autocommit=True) as admin:
+        admin.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(account.database)))
+        for key in account.keys:
+            if key.role != PUBLIC_ROLE:
+                admin.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(sql.Identifier(key.role)))
+    with control_database.connected(admin_conninfo) as control:
+        control_database.forget_account(control, account.name)
 
 
 def new_role_name(account: Account) -> str:

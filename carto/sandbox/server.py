@@ -28,6 +28,7 @@ from carto.sandbox import (
     maps_endpoint,
     moving_clock,
     named_maps_api,
+    organization_users_api,
     permissions_api,
     records_api,
     sql_api,
@@ -44,6 +45,7 @@ from carto.sandbox.import_queue import ImportQueue
 from carto.sandbox.key_ring import KeyRing
 from carto.sandbox.kuviz_store import KuvizStore
 from carto.sandbox.maps_services import MapsServices
+from carto.sandbox.members import Members
 from carto.sandbox.moving_clock import MovingClock
 from carto.sandbox.state import ServerOptions, ServerState
 from carto.sandbox.synchronizer import Synchronizer
@@ -74,7 +76,8 @@ def create_app(options: ServerOptions) -> Starlette:
     maps = MapsServices(state, clock)
     ring = KeyRing(state)
     kuvizs = KuvizStore(state)
-    services = (ring, kuvizs, queue, imports, synchronizer, exporter, maps)
+    members = Members(state)
+    services = (ring, members, kuvizs, queue, imports, synchronizer, exporter, maps)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
@@ -99,7 +102,8 @@ def create_app(options: ServerOptions) -> Starlette:
         *tables_api.routes(state),
         *records_api.routes(state),
         *permissions_api.routes(state),
-        *users_api.routes(state),
+        *users_api.routes(state, imports, ring),
+        *organization_users_api.routes(state, members),
         *api_keys_api.routes(state, ring),
         *kuviz_api.routes(state, kuvizs),
         *kuviz_page.routes(state, kuvizs),

@@ -14,10 +14,10 @@ import psycopg
 import uvicorn
 
 from carto.sandbox import SandboxError
-from carto.sandbox.accounts import Account, account_from_dict, demo_account, load_accounts
+from carto.sandbox.accounts import Account, accounts_of, demo_account, load_accounts
 from carto.sandbox.cluster import Cluster
 from carto.sandbox.node_http import NodeHttpProtocol
-from carto.sandbox.provisioning import provision
+from carto.sandbox.provisioning import provision_all
 from carto.sandbox.run_directory import RunDirectory
 from carto.sandbox.server import ServerOptions, create_app
 
@@ -69,7 +69,7 @@ def _accounts(given: str | list[dict[str, Any]] | None, data_dir: Path | None) -
     if given is None:
         return [demo_account(_kept_key(data_dir) if data_dir else None)]
     try:
-        accounts = load_accounts(given) if isinstance(given, str) else [account_from_dict(each) for each in given]
+        accounts = load_accounts(given) if isinstance(given, str) else accounts_of(given)
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise SandboxError(f"The accounts cannot be used: {type(error).__name__}: {error}") from error
     if not accounts:
@@ -109,7 +109,7 @@ def _database(url: str | None, run_directory: RunDirectory, data_dir: Path | Non
 
 def _provisioned(conninfo: str, accounts: list[Account]) -> list[Account]:
     try:
-        return provision(conninfo, accounts)
+        return provision_all(conninfo, accounts)
     except psycopg.Error as error:
         raise SandboxError(f"The accounts' databases cannot be prepared: {error}") from error
 
@@ -119,7 +119,6 @@ def _description(listener: socket.socket, accounts: list[Account]) -> dict[str, 
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 -- this asks nobody to listen there
     root = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
     return {
-        "organization": "",
         "admin_url": f"{root}/sandbox/",
         "accounts": [
             {
@@ -127,6 +126,7 @@ def _description(listener: socket.socket, accounts: list[Account]) -> dict[str, 
                 "base_url": f"{root}/user/{account.name}/",
                 "api_key": account.master_key.token,
                 "keys": {key.name: key.token for key in account.keys},
+                "organization": account.organization or "",
             }
             for account in accounts
         ],

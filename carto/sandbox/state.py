@@ -57,8 +57,8 @@ class ServerState:
 
     async def type_names(self, account: Account, connection: psycopg.AsyncConnection) -> dict[int, str]:
         """Return the names of the built-in types and PostGIS's two by OID, asking each database once."""
-        known = self._type_names.get(account.name)
+        known = self._type_names.get(account.database)
         if known is None:
             rows = await (await connection.execute(_TYPE_NAMES)).fetchall()
-            known = self._type_names[account.name] = dict(rows)
+            known = self._type_names[account.database] = dict(rows)
         return known

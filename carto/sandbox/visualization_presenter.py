@@ -13,10 +13,11 @@ from typing import Any
 from carto.sandbox import synchronizations_store
 from carto.sandbox.accounts import Account
 from carto.sandbox.rails_endpoint import RailsCall
+from carto.sandbox.user_presenter import COUNTS, public_user, user_object
+from carto.sandbox.user_presenter import Json as Json
 from carto.sandbox.visualizations_store import Catalog, Row
 
 DAYS_OF_STATS = 30
-AVATAR = "//assets.example.com/avatars/avatar_stars_red.png"
 SYNCHRONIZATION_KEYS = (
     "id", "name", "interval", "url", "state", "user_id", "created_at", "updated_at", "run_at", "ran_at",
     "modified_at", "etag", "checksum", "log_id", "error_code", "error_message", "retried_times", "service_name",
@@ -27,20 +28,6 @@ _FOR_ALL = (
     "id", "name", "display_name", "attributions", "source", "license", "type", "tags", "description", "created_at",
     "updated_at", "title", "kind", "privacy",
 )  # fmt: skip
-_PUBLIC_USER = (
-    "id", "username", "name", "last_name", "avatar_url", "base_url", "google_maps_query_string", "disqus_shortname",
-    "viewer", "org_admin", "org_user", "remove_logo",
-)  # fmt: skip
-_COUNTS = """
-SELECT count(*) FILTER (WHERE type = 'table') AS table_count,
-       count(*) FILTER (WHERE type = 'derived' AND privacy = 'PUBLIC') AS public_visualization_count,
-       count(*) FILTER (WHERE type = 'derived') AS all_visualization_count
-FROM carto_sandbox.visualizations
-"""
-
-Json = dict[str, Any]
-
-
 @dataclass(frozen=True)
 class Pieces:
     """Which of the pieces of a visualization are shown that can be left out.
@@ -71,11 +58,18 @@ class Pieces:
 ALL_PIECES = Pieces()
 
 
-def base_url(call: RailsCall) -> str:
-    """Return the URL of the account as the caller reaches it, without a slash at the end."""
+def base_url(call: RailsCall, name: str | None = None) -> str:
+    """Return the URL of an account as the caller reaches it, without a slash at the end.
+
+    Args:
+        call: The request.
+        name: Name of the account; the one that is called when None.
+    """
+    name = name or call.account.name
     host = call.request.headers.get("host", "localhost")
-    path = f"/user/{call.account.name}" if "user" in call.request.path_params else ""
-    return f"{call.request.url.scheme}://{host}{path}"
+    if "user" in call.request.path_params:
+        return f"{call.request.url.scheme}://{host}/user/{name}"
+    return f"{call.request.url.scheme}://{name}.{host.partition('.')[2]}"
 
 
 def auth_token(account: Account) -> str:
@@ -102,22 +96,17 @@ class Presenter:
         self.account = call.account
         self.url = base_url(call)
         self.is_owner = call.is_owner
-        self._accounts = call.state.accounts
+        self._call = call
         self._synchronizations = synchronizations
-        user = _user_object(self.account, self.url, counts)
-        self.owner = user if self.is_owner else self.public_user(user)
+        user = user_object(self.account, base_url(call), counts)
+        self.owner = user if self.is_owner else public_user(user)
 
     @classmethod
     async def of(cls, call: RailsCall, catalog: Catalog, rows: list[Row]) -> Presenter:
         """Make the presenter of some visualizations."""
-        counts = (await catalog.rows(_COUNTS))[0]
+        counts = (await catalog.rows(COUNTS))[0]
         ids = [row["id"] for row in rows] if call.is_owner else []
         return cls(call, counts, await synchronizations_store.of_datasets(catalog, ids))
-
-    @staticmethod
-    def public_user(user: Json) -> Json:
-        """Show a user to others."""
-        return {key: user[key] for key in _PUBLIC_USER}
 
     def visualization(self, row: Row, pieces: Pieces = ALL_PIECES, *, password_is_right: bool = False) -> Json:
         """Show a visualization.
@@ -180,15 +169,14 @@ class Presenter:
             "id": row["permission_id"],
             "owner": self.owner,
             "entity": {"id": row["id"], "type": "vis"},
-            "acl": [self._acl_entry(entry) for entry in row["acl"]],
+            "acl": [self._acl_entry(entry) for entry in row["acl"] if entry["user"] in self._call.state.accounts],
             "created_at": row["created_at"],
             "updated_at": row["permission_updated_at"],
         }
 
     def _acl_entry(self, entry: Json) -> Json:
-        other = self._accounts[entry["user"]]
-        url = f"{self.url.removesuffix(self.account.name)}{other.name}"
-        user = self.public_user(_user_object(other, url, defaultdict(int)))
+        other = self._call.state.accounts[entry["user"]]
+        user = public_user(user_object(other, base_url(self._call, other.name), defaultdict(int)))
         return {"type": entry["type"], "entity": user, "access": entry["access"]}
 
     def table(self, row: Row, pieces: Pieces = ALL_PIECES) -> Json:
@@ -231,27 +219,3 @@ def _stats() -> dict[str, int]:
     today = date.today()
     days = (today - timedelta(days=ago) for ago in range(DAYS_OF_STATS - 1, -1, -1))
     return {day.isoformat(): 0 for day in days}
-
-
-def _user_object(account: Account, url: str, counts: Mapping[str, Any]) -> Json:
-    return {
-        "id": account.user_id,
-        "name": None,
-        "last_name": None,
-        "username": account.name,
-        "email": f"{account.name}@example.com",
-        "avatar_url": AVATAR,
-        **dict.fromkeys(("website", "description", "location", "twitter_username", "disqus_shortname")),
-        "available_for_hire": False,
-        "base_url": url,
-        "google_maps_query_string": None,
-        "quota_in_bytes": account.quota_bytes,
-        "table_count": counts["table_count"],
-        "viewer": False,
-        "role_display": "builder",
-        "org_admin": False,
-        "public_visualization_count": counts["public_visualization_count"],
-        "all_visualization_count": counts["all_visualization_count"],
-        "org_user": False,
-        "remove_logo": False,
-    }

@@ -43,13 +43,16 @@ def maps(sandbox: Sandbox) -> MapsClient:
     return maps_client(sandbox)
 
 
-@pytest.fixture
-def data_dir() -> Iterator[Path]:
+def _new_data_dir() -> Iterator[Path]:
     """Give a directory for data that are kept, which every account of this machine may enter."""
     directory = Path(tempfile.mkdtemp(prefix="d-", dir="/tmp"))
     directory.chmod(0o755)
     yield directory
     shutil.rmtree(directory)
+
+
+data_dir = pytest.fixture(_new_data_dir)
+module_data_dir = pytest.fixture(_new_data_dir, scope="module")
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,6 @@ import base64
 import re
 import uuid
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -416,29 +415,3 @@ def test_a_declared_key_that_is_deleted_leaves_no_trace(small: RailsClient) -> N
     assert error(small, "SELECT 1", "declared_small")[0] == 401
     small.sql("DROP TABLE t; CREATE TABLE t (x int)")
     assert small.sql("SELECT count(*) AS n FROM t") == [{"n": 0}]
-
-
-def test_keys_survive_a_restart(data_dir: Path) -> None:
-    with Sandbox(data_dir=data_dir) as running:
-        first = running.api_key
-        account = RailsClient(running.base_url, first)
-        account.sql("CREATE TABLE kept (x int)")
-        key = account.json("POST", KEYS, json={"name": "mine", "grants": grants(on_table("kept", "select"))})
-        assert account.call("DELETE", f"{KEYS}/maps_only").status_code == 204
-        declared = account.json("POST", f"{KEYS}/regular/token/regenerate")["token"]
-        public = account.json("POST", f"{KEYS}/Default public/token/regenerate")["token"]
-        master = account.json("POST", f"{KEYS}/Master/token/regenerate")["token"]
-        assert len(master) == len(first) == 40
-        assert error(account, "SELECT 1") == (401, "Unauthorized")
-        assert account.json("GET", "v1/users/me", master)["api_key"] == master
-    with Sandbox(data_dir=data_dir) as running:
-        assert running.api_key == master
-        assert set(running.accounts["demo"].keys) == {"Master", "Default public", "regular", "mine"}
-        account = RailsClient(running.base_url, master)
-        again = account.json("GET", f"{KEYS}/mine")
-        assert again == key
-        assert account.sql("SELECT * FROM kept", key["token"]) == []
-        assert account.sql("SELECT 1 AS one", declared) == account.sql("SELECT 1 AS one", public) == [{"one": 1}]
-        assert account.sql("SELECT 1 AS one", None) == [{"one": 1}], "no key is the public one, whatever its token"
-        for former in (first, "regular_demo", "mapsonly_demo", "default_public"):
-            assert error(account, "SELECT 1", former) == (401, "Unauthorized")

@@ -6,7 +6,6 @@ import base64
 import http.client
 import uuid
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -227,12 +226,3 @@ def test_the_user_may_be_in_the_host(alice: RailsClient) -> None:
     connection.request("GET", f"/kuviz/{kuviz['id']}", headers={"Host": "alice.example.com"})
     assert connection.getresponse().read().decode() == PAGE
     connection.close()
-
-
-def test_kuvizs_survive_a_restart(data_dir: Path) -> None:
-    with Sandbox(data_dir=data_dir) as running:
-        kuviz = publish(RailsClient(running.base_url, running.api_key))
-    with Sandbox(data_dir=data_dir) as running:
-        again = RailsClient(running.base_url, running.api_key).json("GET", KUVIZS)["visualizations"]
-        assert again == [{**kuviz, "url": f"{running.base_url}kuviz/{kuviz['id']}"}]
-        assert seen(again[0]).text == PAGE

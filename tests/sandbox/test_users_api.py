@@ -41,3 +41,24 @@ def test_others_learn_little(carol: RailsClient, key: str | None) -> None:
     assert list(seen) == ["config"]
     assert seen["config"]["user_name"] == "carol"
     assert "api_key" not in str(seen)
+
+
+def test_the_user_knows_its_quotas_and_imports(carol: RailsClient) -> None:
+    before = carol.json("GET", "v1/users/me")
+    assert before["created_at"].endswith("Z")
+    assert before["geocoding"] == {"quota": 0, "block_price": None, "monthly_use": 0, "hard_limit": True}
+    assert (before["regular_api_key_quota"], before["geocoder_provider"]) == (None, "none")
+    files = {"file": ("stores.csv", b"name\na\n")}
+    started = carol.json("POST", "v1/imports", files=files)
+    state = ""
+    while state not in ("complete", "failure"):
+        state = carol.json("GET", f"v1/imports/{started['item_queue_id']}")["state"]
+    after = carol.json("GET", "v1/users/me")
+    counters = ("success_import_count", "failed_import_count", "import_count")
+    assert [after[name] - before[name] for name in counters] == [1, 0, 1]
+
+
+def test_the_apis_are_where_the_templates_say(carol: RailsClient) -> None:
+    config = carol.json("GET", "v3/me", None)["config"]
+    for api in ("sql", "maps"):
+        assert config[f"{api}_api_template"].replace("{user}", "carol") == carol.base_url.rstrip("/")
