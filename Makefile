@@ -10,7 +10,7 @@ ARGS ?=
 JOBS ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench conformance test-matrix
+.PHONY: help demo test lint docs screenshots bench conformance test-matrix
 
 help: ## List these commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
@@ -27,6 +27,14 @@ lint: ## Check types and style
 	@.ci/setup test
 	.venv/bin/python -m ruff check .
 	.venv/bin/python -m mypy
+
+docs: ## Build the documentation in doc/build/html; a warning is an error
+	@.ci/setup sandbox,doc
+	@$(MAKE) -C doc html
+
+screenshots: ## Photograph the documentation and a notebook, and check what is on them; into doc/build/screenshots
+	@.ci/setup test
+	@.venv/bin/python -m tests.docs.screens doc/build/screenshots
 
 bench: ## Measure the speed, row by row, beside the limits and carto-python 1.11.3; ARGS=--quick takes two minutes
 	@VENV=.venv-bench .ci/setup bench

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import ast
 import inspect
+import sys
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from pyrestcli.fields import Field
 from sphinx.application import Sphinx
 
-import carto
-from carto.resources import Resource
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # what is documented is what lies beside it
+
+import carto  # noqa: E402
+from carto.resources import Resource  # noqa: E402
 
 project = "carto"
 copyright = "CARTO and the authors of this project"  # noqa: A001  # Sphinx's name for it

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
+import warnings
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 
 from carto.auth import APIKeyAuthClient
 from carto.datasets import DatasetManager
+from carto.exceptions import CartoForbiddenException
 from carto.sql import SQLClient
 from carto.visualizations import VisualizationManager
 from tests.compat.snippets import run, snippets
@@ -142,6 +144,31 @@ def test_datasets_and_maps(importing: dict[str, Any]) -> None:
     assert zipfile.is_zipfile("my_map.carto")
 
 
+@import_api
+def test_api_keys_and_kuvizs(names: dict[str, Any]) -> None:
+    create_key, create_kuviz = snippets(README, "API keys and kuvizs")
+    names["sql"].send("DROP TABLE IF EXISTS stores; CREATE TABLE stores AS SELECT 'Café' AS name")
+    run(create_key, names)
+    reporting = SQLClient(names["reporting_client"])
+    assert reporting.send("SELECT name FROM stores")["rows"] == [{"name": "Café"}]
+    with pytest.raises(CartoForbiddenException, match="permission denied for table mytable"):
+        reporting.send("SELECT * FROM mytable")
+    names["key"].delete()
+    names["sql"].send("DROP TABLE stores")
+    assert re.fullmatch(r"https?://\S+/kuviz/\S+\n", run(create_kuviz, names))
+    assert names["kuviz"].privacy == "password"
+    names["kuviz"].delete()
+
+
 def test_sandbox() -> None:
-    (snippet,) = snippets(README, "The sandbox")
-    assert run(snippet, {}).startswith("[{'postgis_version': '3.")
+    in_python, with_faults = snippets(README, "The sandbox")
+    names: dict[str, Any] = {}
+    assert run(in_python, names).startswith("[{'postgis_version': '3.")
+    assert run(with_faults, names) == "[{'one': 1}]\n"
+
+
+def test_the_warning_about_non_public_apis_can_be_silenced(names: dict[str, Any]) -> None:
+    (silence,) = snippets(README, "non-public APIs")
+    with warnings.catch_warnings():
+        run(silence, names)
+        assert DatasetManager(names["auth_client"]).all() == []
