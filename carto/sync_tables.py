@@ -84,7 +84,6 @@ class SyncTableJob(AsyncResource):
         """Where synchronizations are."""
 
         collection_endpoint = API_ENDPOINT.format(api_version=API_VERSION)
-        name_field = "name"
 
     def __init__(self, url: str | None, interval: int | None, auth_client: SendsRequests) -> None:
         super().__init__(auth_client)

@@ -38,5 +38,4 @@ class Synchronization(Resource):
         """Where synchronizations are."""
 
         collection_endpoint = "api/v1/synchronizations/"
-        name_field = "name"
         saved_fields = ("interval",)

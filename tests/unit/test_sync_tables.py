@@ -136,7 +136,7 @@ class TestReading:
         server.get(SYNCS + ID, json=sync())
         job = manager.get(ID)
         assert job.ran_at == datetime(2020, 3, 2, 11, 0, 4, tzinfo=timezone.utc)
-        assert str(job) == "stores"
+        assert (job.name, str(job)) == ("stores", ID)
 
     def test_waiting_for_its_end(self, manager, server, clock):
         server.post(SYNCS, json=CREATED)

@@ -84,4 +84,4 @@ class TestParts:
         part.interval = 7200
         part.save()
         assert json.loads(server.calls[0].request.body) == {"interval": 7200}
-        assert str(part) == "stores"
+        assert str(part) == "s"
