@@ -80,7 +80,7 @@ def restore(restorer: Restorer, name: str, entry: Json, journal: Journal, overwr
         partial(Outcome, restorer.kind, name)
     state, exists = journal.state(restorer.kind, name), restorer.exists(entry)
     if state in _FINISHED and (exists or not restorer.has_files):
-        return outcome(_FINISHED[state])
+        return outcome(_FINISHED[state], note=journal.remark(restorer.kind, name))
     if exists and state != _BEGUN and not overwrite:
         return outcome("exists", note="left as it is", failed=True)
     problem = restorer.folder.problem_with(entry)
@@ -93,7 +93,7 @@ def restore(restorer: Restorer, name: str, entry: Json, journal: Journal, overwr
         raise
     except CartoException as error:
         return outcome("failed", note=" ".join(str(error).split()), failed=True)
-    journal.note(restorer.kind, name, "done")
+    journal.note(restorer.kind, name, "done", note)
     return outcome("restored", note=note)
 
 

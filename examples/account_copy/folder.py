@@ -206,19 +206,26 @@ class Journal:
         address = without_secrets(base_url)
         parts = urlsplit(address)
         self._path = folder / f"restored-{file_stem(f'{parts.netloc}{parts.path}'.strip('/'))}.json"
-        self._states: dict[str, str] = {}
-        self._document = {"base_url": address, "states": self._states}
+        self._states: dict[str, Json] = {}
+        self._document = {"base_url": address, "items": self._states}
         if self._path.exists():
-            self._states.update(json.loads(self._path.read_text(encoding="utf-8"))["states"])
+            self._states.update(json.loads(self._path.read_text(encoding="utf-8"))["items"])
 
     def state(self, kind: str, name: str) -> str | None:
-        """Tell how far an item is: begun, done, or None."""
-        return self._states.get(f"{kind}/{name}")
+        """Tell how far an item is: begun, done, synchronized, or None."""
+        return self._noted(kind, name, "state")
 
-    def note(self, kind: str, name: str, state: str) -> None:
-        """Note how far an item is."""
-        self._states[f"{kind}/{name}"] = state
+    def remark(self, kind: str, name: str) -> str:
+        """Tell what was said about an item."""
+        return self._noted(kind, name, "note") or ""
+
+    def note(self, kind: str, name: str, state: str, note: str = "") -> None:
+        """Note how far an item is, and what there is to say about it."""
+        self._states[f"{kind}/{name}"] = {"state": state, "note": note}
         write_json(self._path, self._document)
+
+    def _noted(self, kind: str, name: str, what: str) -> str | None:
+        return self._states.get(f"{kind}/{name}", {}).get(what)
 
 
 def _name_of_file(entry: Mapping[str, Any], suffix: str) -> str:

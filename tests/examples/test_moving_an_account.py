@@ -159,11 +159,11 @@ def saved(old: Account, tmp_path_factory: pytest.TempPathFactory) -> Saved:
 
 @dataclass(frozen=True)
 class Restored:
-    """What two runs of the restoring script did, the first of which was killed.
+    """What three runs of the restoring script did, of which two were killed: among the tables, and among the maps.
 
     Attributes:
-        killed: How far the first run had come with each item.
-        printed: What the second one printed.
+        killed: How far they had come with each item.
+        printed: What the last one printed.
     """
 
     account: Account
@@ -176,6 +176,8 @@ def restored(saved: Saved, accounts: dict[str, Account]) -> Restored:
     new = accounts["new"]
     half = (sample_account.TABLE_COUNT + sample_account.MAP_COUNT) // 2
     _run_and_kill("restore_account.py", saved.folder, new, lambda: len(_journal(saved.folder)) >= half)
+    _run_and_kill("restore_account.py", saved.folder, new,
+                  lambda: sum(item.startswith("maps/") for item in _journal(saved.folder)) == 3)
     killed = _journal(saved.folder)
     return Restored(new, killed, printed_by("restore_account.py", saved.folder, environment=new.variables))
 
@@ -206,7 +208,7 @@ def _items(manifest: Json) -> dict[tuple[str, str], Json]:
 def _journal(folder: Path) -> dict[str, str]:
     found: dict[str, str] = {}
     for path in folder.glob("restored-*.json"):
-        found |= _read(path)["states"]
+        found |= {item: noted["state"] for item, noted in _read(path)["items"].items()}
     return found
 
 
@@ -261,6 +263,8 @@ class TestSaving:
 class TestRestoring:
     def test_a_killed_run_is_gone_on_with(self, restored: Restored) -> None:
         whats = _whats(restored.printed)
+        assert [state for item, state in restored.killed.items() if item.startswith("maps/")] == [
+            "done", "done", "begun"]
         finished = {tuple(item.split("/", 1)) for item, state in restored.killed.items() if state == "done"}
         assert finished == {item for item, what in whats.items() if what == "restored before"}
         assert set(whats.values()) == {"restored before", "restored", "left out"}
@@ -503,7 +507,8 @@ def _forget(folder: Path, *items: str) -> None:
     """Have the next run restore some items anew, or everything."""
     for path in folder.glob("restored-*.json"):
         document = _read(path)
-        document["states"] = {item: state for item, state in document["states"].items() if items and item not in items}
+        kept = document["items"].items() if items else ()
+        document["items"] = {item: noted for item, noted in kept if item not in items}
         path.write_text(json.dumps(document))
 
 
