@@ -19,6 +19,7 @@ from typing import Any
 
 import pytest
 import requests
+import responses
 
 from carto.auth import APIKeyAuthClient
 from carto.datasets import DatasetManager
@@ -532,12 +533,33 @@ class TestGeoPackage:
             assert [table.name for table in VisualizationManager(client).get(shown.id).related_tables] == ["points"]
 
 
+@pytest.fixture
+def importable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let what the scripts share be imported as the scripts do."""
+    monkeypatch.syspath_prepend(str(EXAMPLES))
+
+
+@pytest.mark.usefixtures("importable")
+def test_long_statements_run_as_batch_jobs() -> None:
+    from account_copy.restored_tables import Database
+
+    url = "https://example.com/user/me/api/v2/sql"
+    job = {"job_id": "j1", "user": "me", "query": "CREATE", "status": "pending"}
+    too_long = {"error": ["You are over platform's limits: SQL query timeout error."], "context": "limit",
+                "detail": "datasource"}
+    with responses.RequestsMock() as server, APIKeyAuthClient("https://example.com/user/me/", "k") as client:
+        server.post(url, json={"rows": [{"schema": "public"}]})
+        server.post(url, json={"rows": []})
+        server.post(url, json=too_long, status=429)
+        server.post(f"{url}/job/", json=job, status=201)
+        server.get(f"{url}/job/j1", json={**job, "status": "done"})
+        Database(client).run("CREATE INDEX long ON points (name)")
+        assert json.loads(server.calls[3].request.body or "") == {"query": "CREATE INDEX long ON points (name)"}
+
+
+@pytest.mark.usefixtures("importable")
 class TestChecksumOfRows:
     """The checksum of rows, taken while they come in pieces of any size."""
-
-    @pytest.fixture(autouse=True)
-    def _path(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.syspath_prepend(str(EXAMPLES))
 
     @staticmethod
     def _digest(types: list[str], *pieces: bytes) -> tuple[int, str]:
