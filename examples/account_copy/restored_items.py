@@ -8,7 +8,7 @@ from functools import cached_property
 from account_copy.folder import Folder, Journal, Json
 from account_copy.restored_tables import Database, describe
 from account_copy.restorer import NotRestoredError, Restorer
-from account_copy.source import PASSWORD
+from account_copy.source import PASSWORD, RESTORED_FIELDS
 from carto.auth import APIKeyAuthClient
 from carto.datasets import DatasetManager
 from carto.exceptions import CartoJobException
@@ -16,7 +16,7 @@ from carto.file_import import FileImportJobManager
 from carto.kuvizs import IF_EXISTS_REPLACE, KuvizManager
 from carto.maps import NamedMapManager
 from carto.permissions import PRIVATE
-from carto.sync_tables import SyncTableJobManager
+from carto.sync_tables import SyncTableJob, SyncTableJobManager
 from carto.visualizations import VisualizationManager
 
 _PAGE_SIZE = 1000
@@ -65,9 +65,7 @@ class Maps(Restorer):
         restored = self._maps.get(self._import(entry))
         if saved["name"] in self._ids:
             self._maps.get(self._ids[saved["name"]]).delete()
-        restored.name = saved["name"]
-        restored.save(fields=["name"])
-        describe(restored, {**saved, "privacy": PRIVATE} if protected else saved)
+        describe(restored, {**saved, "privacy": PRIVATE} if protected else saved, ("name", *RESTORED_FIELDS))
         return "private now: its password is not known" if protected else ""
 
     def _check_tables(self, names: list[str]) -> None:
@@ -157,28 +155,34 @@ class Synchronizations(Restorer):
         super().__init__(folder)
         self._database = database
         self._journal = journal
+        self._jobs = SyncTableJobManager(database.client)
 
     def exists(self, entry: Json) -> bool:
         """Tell whether something has the table's name."""
         return entry["name"] in self._database.relations
 
     def restore(self, entry: Json) -> str:
-        """Start a synchronization and wait for its first rows.
+        """Start a synchronization, unless an earlier run has done so, and wait for its first rows.
 
         Returns:
             What became of its table.
 
         Raises:
-            NotRestoredError: The folder does not have what is needed for that.
+            NotRestoredError: The folder does not have what is needed for that, or the name is taken.
         """
         saved = self.folder.read_json(entry)
         if saved["url"] is None:
             raise NotRestoredError("its source is a database, whose password is not in the folder: create it by hand")
-        guessing = {name: saved[name] for name in _GUESSING}
-        job = SyncTableJobManager(self._database.client).create(
-            saved["url"], saved["interval"], table_name=saved["name"], **guessing)
+        started = [each for each in self._jobs.all() if (each.url, each.name) == (saved["url"], saved["name"])]
+        if not started and self.exists(entry):
+            raise NotRestoredError("a synchronization makes a table of its own, and there is one of this name")
+        job = started[0] if started else self._start(saved)
         job.wait()
-        return self._adopt(saved["name"], job.name)
+        return "" if saved["name"] is None else self._adopt(saved["name"], job.name)
+
+    def _start(self, saved: Json) -> SyncTableJob:
+        guessing = {name: saved[name] for name in _GUESSING}
+        return self._jobs.create(saved["url"], saved["interval"], table_name=saved["name"], **guessing)
 
     def _adopt(self, name: str, made: str) -> str:
         """Have the new table stand for the saved one, which is not loaded then."""

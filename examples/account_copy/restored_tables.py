@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 from terminal import progress_shown
 
@@ -215,11 +216,13 @@ class Views(Restorer):
         return ""
 
 
-def describe(resource: Dataset | Visualization, saved: Json) -> None:
+def describe(resource: Dataset | Visualization, saved: Json, fields: Sequence[str] = RESTORED_FIELDS) -> None:
     """Put back what the account kept about a dataset or a map."""
-    for name in RESTORED_FIELDS:
+    changed = [name for name in fields if (getattr(resource, name) or None) != (saved[name] or None)]
+    for name in changed:
         setattr(resource, name, saved[name])
-    resource.save(fields=RESTORED_FIELDS)
+    if changed:
+        resource.save(fields=changed)
 
 
 def _compare(saved: int, counted: int) -> None:

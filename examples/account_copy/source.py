@@ -32,7 +32,9 @@ from carto.sync_tables import SyncTableJob, SyncTableJobManager
 from carto.visualizations import Visualization, VisualizationManager
 
 REFUSED = (CartoUnauthorizedException, CartoForbiddenException)
-#: What an account keeps about a dataset, and about a map; `account_copy.target` puts the first ones back.
+#: The privacy of what is shown to those who know its password.
+PASSWORD = "PASSWORD"  # noqa: S105
+#: What an account keeps about a dataset or a map, and can be put back.
 RESTORED_FIELDS = ("display_name", "description", "tags", "license", "attributions", "source", "title", "locked",
                    "privacy")
 _SHOWN_FIELDS = ("name", *RESTORED_FIELDS, "created_at", "updated_at")
@@ -40,7 +42,6 @@ _SYNCHRONIZATION_FIELDS = ("name", "url", "interval", "service_name", "service_i
                            "quoted_fields_guessing", "content_guessing", "state", "created_at")
 #: Templates that the server keeps for maps; they come back with their maps.
 _MAPS_TEMPLATE = re.compile(r"tpl_[0-9a-f]{8}(_[0-9a-f]{4}){3}_[0-9a-f]{12}")
-PASSWORD = "PASSWORD"  # noqa: S105  # a privacy
 _SECRETS = ("password", "token", "secret")
 _PAGE_SIZE = 1000
 #: From this size on (bytes), the rows of a table have a bar of their own.

@@ -483,6 +483,9 @@ class TestRestoringAgain:
         assert whats["synchronizations", "synchronized"] == "restored"
         assert whats["tables", "synchronized"] == "synchronized"
         assert [row["name"] for row in empty.rows("SELECT name FROM synchronized ORDER BY id")] == ["one", "new"]
+        _interrupt(folder, "synchronizations/synchronized")
+        again = run_script("restore_account.py", folder, "--synchronizations", environment=empty.variables)
+        assert _whats(again.stdout)["synchronizations", "synchronized"] == "restored"
         with empty.client as client:
             (job,) = SyncTableJobManager(client).all()
             assert (job.url, job.interval, job.name) == (url, 3600, "synchronized")
@@ -502,6 +505,14 @@ class TestRestoringAgain:
     def test_a_folder_of_something_else(self, tmp_path: Path, accounts: dict[str, Account]) -> None:
         said = failure_of("restore_account.py", tmp_path, environment=accounts["empty"].variables)
         assert said == f"{tmp_path} has no manifest.json: it is no folder of export_account.py"
+
+
+def _interrupt(folder: Path, item: str) -> None:
+    """Have the journal look as if a run had been killed while it restored an item."""
+    for path in folder.glob("restored-*.json"):
+        document = _read(path)
+        document["items"][item]["state"] = "begun"
+        path.write_text(json.dumps(document))
 
 
 def _forget(folder: Path, *items: str) -> None:
