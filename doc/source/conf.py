@@ -14,11 +14,11 @@ from sphinx.application import Sphinx
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # what is documented is what lies beside it
 
-import carto  # noqa: E402
-from carto.resources import Resource  # noqa: E402
+import carto
+from carto.resources import Resource
 
 project = "carto"
-copyright = "CARTO and the authors of this project"  # noqa: A001  # Sphinx's name for it
+copyright = "the carto authors"  # noqa: A001  # Sphinx's name for it
 version = release = carto.__version__
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
@@ -56,9 +56,12 @@ suppress_warnings = ["misc.highlighting_failure"]  # CartoCSS is like SCSS, but 
 nitpick_ignore_regex = [
     (r"py:.*", rf"({_ELSEWHERE})\..*"),
     (r"py:.*", _PRIVATE),
-    (r"py:class", r"Timeout|Unset|Params|Block|Response|WriteableBuffer|(carto\.\w+\.)?[A-Z]"),
+    (r"py:class", r"Timeout|Unset|Params|Progress|Layer|Block|Response|WriteableBuffer|(carto\.\w+\.)?[A-Z]"),
     (r"py:obj", r"\w+|carto\.\w+\.[A-Z]|carto\.sandbox\.supervisor"),
 ]
+
+
+DECLARATIONS = ("Meta", "fields", "client", "api_key_in", "resource_class", "json_collection_attribute", "paged")
 
 
 def setup(app: Sphinx) -> None:
@@ -70,8 +73,8 @@ def setup(app: Sphinx) -> None:
 
 
 def skip_declarations(_app: Sphinx, _what: str, name: str, member: Any, skip: bool, _options: Any) -> bool | None:
-    """Leave out the fields of a resource, which `add_fields` lists, and where it lies on the server."""
-    return True if skip or name == "Meta" or isinstance(member, Field) else None
+    """Leave out the fields of a resource, which `add_fields` lists, and how it is declared."""
+    return True if skip or name in DECLARATIONS or isinstance(member, Field) else None
 
 
 def add_fields(_app: Sphinx, _what: str, _name: str, member: Any, _options: Any, lines: list[str]) -> None:

@@ -55,7 +55,7 @@ def start_page(browser: Browser, site: Path) -> bytes:
     picture = _opened(browser, site / "index.html")
     assert browser.run("return document.title") == f"carto {__version__}"
     navigation = _texts(browser, ".sidebar-tree .toctree-l1 > a")
-    for page in ("Installation", "From nothing to a map", "SQL", "Maps", "Reference", "The sandbox: a local CARTO"):
+    for page in ("Installation", "From nothing to a map", "SQL", "Maps", "Reference", "A local CARTO"):
         assert page in navigation, navigation
     assert _texts(browser, "article h1") == ["carto"]
     assert_pictures_loaded(browser, 1)

@@ -1,4 +1,4 @@
-"""The documentation, built: without a warning, without a broken link, with every public name, and as a browser shows it."""
+"""The documentation, built: no warning, no broken link, every public name, and what a browser shows of it."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ import pytest
 from sphinx.util.inventory import InventoryFile
 
 from carto.sandbox import Sandbox
-from tests.docs.screens import built_site, guide_page, is_drawn, photographed_notebook, start_page
-from tests.docs.test_guides import SOURCE
 from tests.conftest import PROJECT_ROOT
+from tests.docs.pictures import SOURCE
+from tests.docs.screens import built_site, guide_page, is_drawn, photographed_notebook, start_page
 from tests.notebook.browser import Browser, started_browser
 from tests.packaging.project import modules
 from tests.pictures import pixels
@@ -26,7 +26,6 @@ pytestmark = pytest.mark.slow
 
 #: Of the sandbox's modules, what its users may import; the others are for itself.
 SANDBOX = ("carto.sandbox", "carto.sandbox.accounts", "carto.sandbox.faults")
-#: Scripts that only run by themselves, and are shown.
 EXAMPLES = PROJECT_ROOT / "examples"
 
 
