@@ -140,3 +140,13 @@ def test_a_guide_in_a_browser(browser: Browser, site: Path) -> None:
 
 def test_a_notebook_in_a_browser(sandbox: Sandbox, tmp_path: Path) -> None:
     assert is_drawn(photographed_notebook(sandbox, tmp_path))
+
+
+def test_the_readme_leads_somewhere() -> None:
+    text = (PROJECT_ROOT / "README.md").read_text(encoding="utf-8")
+    headings = {re.sub(r"\W+", "-", heading.lower()) for heading in re.findall(r"^(.+)\n=+$", text, re.MULTILINE)}
+    targets = [target for target in re.findall(r"\]\(([^)\s]+)\)", text) if "://" not in target]
+    assert len(targets) > 5
+    lost = [target for target in targets
+            if not (target[1:] in headings if target.startswith("#") else (PROJECT_ROOT / target).is_file())]
+    assert lost == []
