@@ -47,8 +47,7 @@ class KeyRequest:
         Raises:
             InvalidKeyError: It makes no sense.
         """
-        name = "" if name is None else str(name)
-        if not name.strip():
+        if not isinstance(name, str) or not name.strip():
             raise InvalidKeyError("Name can't be blank")
         if name in FIXED_NAMES:
             raise InvalidKeyError("Name api_key name cannot be Master nor Default public")
@@ -112,7 +111,7 @@ def _list_of(place: str, sent: Any, allowed: Collection[str] | None = None) -> l
 
 
 def _text(place: str, entry: Any, name: str) -> str:
-    value = entry.get(name)
+    value = entry.get(name) if isinstance(entry, dict) else None
     if not isinstance(value, str) or not value:
         raise InvalidKeyError(f"Grants The property '#/{place}/{name}' has to be a text")
     return value

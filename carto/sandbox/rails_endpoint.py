@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import psycopg
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -103,6 +104,8 @@ def rails_endpoint(
             return error.response()
         except ApiError as error:  # the account's database can't be reached
             return Response(status_code=error.status)
+        except psycopg.DataError:  # a text that PostgreSQL has no form for, such as one with a NUL
+            return Response(status_code=400)
         except ClientDisconnect:
             return Response(status_code=CLIENT_CLOSED_REQUEST)
 
@@ -135,9 +138,7 @@ async def _call(state: ServerState, request: Request, reads_body: bool) -> Rails
     return RailsCall(request, state, account, proven_key(account, request, query, body), query, body)
 
 
-def proven_key(
-    account: Account, request: Request, query: dict[str, Any], body: dict[str, Any]
-) -> ApiKey | None:
+def proven_key(account: Account, request: Request, query: dict[str, Any], body: dict[str, Any]) -> ApiKey | None:
     """Return the key that a request proves, None when it sends none or a wrong one."""
     user, token = authorization.sent_credentials(request, query, body)
     if not token or (user is not None and user != account.name):
@@ -145,9 +146,7 @@ def proven_key(
     return account.key(token)
 
 
-def rails_routes(
-    path: str, answer: Endpoint, methods: list[str], endings: Sequence[str] = ENDINGS
-) -> list[Route]:
+def rails_routes(path: str, answer: Endpoint, methods: list[str], endings: Sequence[str] = ENDINGS) -> list[Route]:
     """Register an endpoint below all three forms of an account's URL, with the endings that Rails takes.
 
     Args:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 import re
+import time
 import uuid
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -178,6 +180,7 @@ def on_table(name: str, *permissions: str) -> Json:
     [
         ({"grants": BOTH_APIS}, "Name can't be blank"),
         ({"name": " ", "grants": BOTH_APIS}, "Name can't be blank"),
+        ({"name": ["n"], "grants": BOTH_APIS}, "Name can't be blank"),
         ({"name": "Master", "grants": BOTH_APIS}, "Name api_key name cannot be Master nor Default public"),
         ({"name": "Default public", "grants": BOTH_APIS}, "Name api_key name cannot be Master nor Default public"),
         ({"name": "regular", "grants": BOTH_APIS}, "Name has already been taken"),
@@ -201,12 +204,56 @@ def on_table(name: str, *permissions: str) -> Json:
         ({"name": "n", "grants": grants({"type": "database", "tables": [{"schema": None, "name": None,
                                                                        "permissions": []}]})},
          "Grants The property '#/database/tables/schema' has to be a text"),
+        ({"name": "n", "grants": grants({"type": "database", "tables": ["t"]})},
+         "Grants The property '#/database/tables/schema' has to be a text"),
     ],
 )  # fmt: skip
 def test_keys_that_make_no_sense(owner: RailsClient, sent: Json, text: str) -> None:
     answer = owner.call("POST", KEYS, json=sent)
     assert (answer.status_code, answer.json()) == (422, {"errors": f"Validation failed: {text}", "errors_cause": None})
     assert owner.call("GET", f"{KEYS}/n").status_code == 404
+
+
+@pytest.mark.parametrize(("name", "table"), [("n\0", "t"), ("n", "t\0")])
+def test_texts_that_postgresql_cannot_hold(owner: RailsClient, name: str, table: str) -> None:
+    answer = owner.call("POST", KEYS, json={"name": name, "grants": grants(on_table(table))})
+    assert (answer.status_code, answer.content) == (400, b"")
+
+
+def test_one_of_many_equal_requests_succeeds(owner: RailsClient) -> None:
+    sent = {"name": "once", "grants": BOTH_APIS}
+    with ThreadPoolExecutor(4) as threads:
+        made = threads.map(lambda _: owner.call("POST", KEYS, json=sent).status_code, range(4))
+        assert sorted(made) == [201, 422, 422, 422]
+        deleted = threads.map(lambda _: owner.call("DELETE", f"{KEYS}/once").status_code, range(4))
+        assert sorted(deleted) == [204, 404, 404, 404]
+
+
+def test_deleting_a_key_ends_what_it_runs(owner: RailsClient, new_key: Callable[..., Json]) -> None:
+    key = new_key()
+    client = as_key(owner, key)
+    sleeping = "SELECT 1 FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(25)' AND state = 'active'"
+    with ThreadPoolExecutor(1) as thread:
+        running = thread.submit(client.call, "POST", "v2/sql", data={"q": "SELECT pg_sleep(25)"})
+        while not client.sql(sleeping) and not running.done():
+            time.sleep(0.05)
+        assert owner.call("DELETE", f"{KEYS}/{key['name']}").status_code == 204
+        answer = running.result(timeout=20)
+    assert answer.json() == {"error": ["terminating connection due to administrator command"]}
+
+
+def test_a_new_master_token_lets_jobs_go_on() -> None:
+    with Sandbox() as running:
+        account = RailsClient(running.base_url, running.api_key)
+        job = account.json("POST", "v2/sql/job", json={"query": ["SELECT pg_sleep(1)", "CREATE TABLE later (x int)"]})
+        renewed = account.json("POST", f"{KEYS}/Master/token/regenerate")["token"]
+        assert error(account, "SELECT 1") == (401, "Unauthorized")
+        account = RailsClient(running.base_url, renewed)
+        status = "pending"
+        while status in ("pending", "running"):
+            time.sleep(0.1)
+            status = account.json("GET", f"v2/sql/job/{job['job_id']}")["status"]
+        assert (status, account.sql("SELECT * FROM later")) == ("done", [])
 
 
 def test_who_may_call(owner: RailsClient, new_key: Callable[..., Json]) -> None:
