@@ -26,6 +26,8 @@ T = TypeVar("T")
 
 _UNITS = ("bytes", "kB", "MB", "GB", "TB")
 _INTERRUPTED = 130
+#: Characters below which a column can't be read.
+_NARROWEST = 12
 
 
 def run(main: Callable[[], None]) -> None:
@@ -81,7 +83,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
         if all(_is_number(line[index]) for line in lines if line[index] is not None):
             table.align[column] = "r"
     if sys.stdout.isatty():
-        table.max_table_width = shutil.get_terminal_size().columns
+        _fit(table, [len(max(map(str, cells), key=len)) for cells in zip(columns, *lines, strict=True)])
     print(table)
 
 
@@ -144,6 +146,16 @@ def _leave_quietly() -> NoReturn:
 
 def _script_name() -> str:
     return Path(sys.argv[0]).name
+
+
+def _fit(table: Any, widths: list[int]) -> None:
+    """Make a table as narrow as the terminal: its widest column has its lines broken, and the others only at need."""
+    table.max_table_width = shutil.get_terminal_size().columns
+    borders = 3 * len(widths) + 1
+    widest = widths.index(max(widths))
+    room = table.max_table_width - borders - (sum(widths) - widths[widest])
+    if room >= _NARROWEST:
+        table.max_width[table.field_names[widest]] = room
 
 
 def _is_number(value: Any) -> bool:

@@ -1,0 +1,23 @@
+"""Tables on a terminal, in the width that there is."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from tests.examples.scripts import EXAMPLES, table_rows
+
+
+def test_the_widest_column_gives_way(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.syspath_prepend(str(EXAMPLES))
+    from terminal import print_table
+
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "60")
+    print_table(("kind", "name", "note"), [("synchronizations", "stores", "a long story " * 10), ("maps", None, "")])
+    printed = capsys.readouterr().out
+    assert {len(line) for line in printed.splitlines()} == {60}
+    rows = table_rows(printed)
+    assert [(row["kind"], row["name"]) for row in rows if row["kind"]] == [("synchronizations", "stores"), ("maps", "")]
+    assert " ".join(row["note"] for row in rows).split() == ["a", "long", "story"] * 10
