@@ -6,7 +6,7 @@ SQL_BATCH_API_URL = "api/{api_version}/sql/job/"
 MAX_GET_QUERY_LEN = 1024
 #: Bytes read at a time by carto-python; kept for callers that import it.
 DEFAULT_CHUNK_SIZE = 8192
-#: gzip's fastest level: the network is rarely slow enough to make up for the others.
+#: gzip's fastest level; the network is rarely slow enough to make up for the others.
 DEFAULT_COMPRESSION_LEVEL = 1
 BATCH_JOBS_PENDING_STATUSES = ["pending", "running"]
 BATCH_JOBS_DONE_STATUSES = ["done"]
