@@ -171,8 +171,8 @@ def remove_key(admin_conninfo: str, account: Account, key: ApiKey) -> None:
     role, owner = sql.Identifier(key.role), sql.Identifier(account.master_key.role)
     with _connect(admin_conninfo, account) as connection:
         connection.execute(sql.SQL("GRANT {} TO CURRENT_USER").format(role))
+        connection.execute(_END_SESSIONS, [key.role])  # first, since what they run may hold locks
         key_grants.forget(connection, key)
         connection.execute(sql.SQL("REASSIGN OWNED BY {} TO {}").format(role, owner))
         connection.execute(sql.SQL("DROP OWNED BY {}").format(role))
-        connection.execute(_END_SESSIONS, [key.role])
         connection.execute(sql.SQL("DROP ROLE {}").format(role))
