@@ -23,7 +23,12 @@ from tests.pictures import colored, pixels
 NOTEBOOK = PROJECT_ROOT / "examples" / "maps.ipynb"
 #: Of the points on the notebook's first map.
 POINTS = "#0f6fc6"
-WINDOW = (1280, 960)
+WINDOW = (1280, 1200)
+_SHOW_TABLE_AND_PICTURE = """
+const table = document.querySelector("article table"), picture = document.querySelector("article img");
+table.scrollIntoView({behavior: "instant"});
+return table.getBoundingClientRect().top >= 0 && picture.getBoundingClientRect().bottom <= window.innerHeight;
+"""
 _CELL_WITH_A_MAP = ".jp-CodeCell:has(iframe)"
 
 
@@ -69,7 +74,7 @@ def guide_page(browser: Browser, site: Path) -> bytes:
     assert _texts(browser, ".sidebar-tree .current-page > a") == ["Maps"]
     assert "image(width, height, ...)" in _texts(browser, "article table td code")
     assert_pictures_loaded(browser, 3)
-    browser.run("document.querySelector('article table').scrollIntoView()")
+    assert browser.run(_SHOW_TABLE_AND_PICTURE), "the table and the first picture are not to be seen together"
     return browser.window(*WINDOW)
 
 
