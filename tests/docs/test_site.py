@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import re
 from collections.abc import Iterator
 from html.parser import HTMLParser
@@ -88,7 +89,8 @@ def _public_modules() -> list[str]:
 def _public_members(module: ModuleType) -> dict[str, Any]:
     """Give the classes and functions that a module defines, or says that it has."""
     said = getattr(module, "__all__", None)
-    members = {name: member for name, member in vars(module).items() if callable(member)}
+    members = {name: member for name, member in vars(module).items()
+               if inspect.isclass(member) or inspect.isfunction(member)}
     return {name: member for name, member in members.items()
             if (name in said if said else member.__module__ == module.__name__ and not name.startswith("_"))}
 
