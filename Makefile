@@ -30,7 +30,7 @@ lint: ## Check types and style
 
 docs: ## Build the documentation in doc/build/html; a warning is an error
 	@.ci/setup sandbox,doc
-	@$(MAKE) -C doc html
+	@$(MAKE) --no-print-directory -C doc html PYTHON=../.venv/bin/python
 
 screenshots: ## Photograph the documentation and a notebook, and check what is on them; into doc/build/screenshots
 	@.ci/setup test
