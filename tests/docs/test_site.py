@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import inspect
-import re
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
@@ -16,8 +15,6 @@ import pytest
 from sphinx.util.inventory import InventoryFile
 
 from carto.sandbox import Sandbox
-from tests.conftest import PROJECT_ROOT
-from tests.docs.pictures import SOURCE
 from tests.docs.screens import built_site, guide_page, is_drawn, photographed_notebook, start_page
 from tests.notebook.browser import Browser, started_browser
 from tests.packaging.project import modules
@@ -27,7 +24,6 @@ pytestmark = pytest.mark.slow
 
 #: Of the sandbox's modules, what its users may import; the others are for itself.
 SANDBOX = ("carto.sandbox", "carto.sandbox.accounts", "carto.sandbox.faults")
-EXAMPLES = PROJECT_ROOT / "examples"
 
 
 @pytest.fixture(scope="module")
@@ -118,20 +114,6 @@ def test_the_reference_has_every_public_name(site: Path) -> None:
     assert missing == []
 
 
-def test_the_examples_are_shown(site: Path) -> None:
-    shown = "\n".join(page.read_text(encoding="utf-8") for page in (SOURCE / "examples").glob("*.md"))
-    files = [path for path in EXAMPLES.iterdir() if path.suffix in (".py", ".sql", ".ipynb")]
-    assert len(files) > 30
-    assert [path.name for path in files if path.name not in shown] == []
-
-
-def test_the_page_about_the_code_names_what_is_there() -> None:
-    text = (SOURCE / "code.md").read_text(encoding="utf-8")
-    named = re.findall(r"`((?:carto|tests|bench|\.ci)(?:/[\w.]+)*)`", text)
-    assert len(named) > 15
-    assert [path for path in named if not (PROJECT_ROOT / path).exists()] == []
-
-
 def test_the_start_page_in_a_browser(browser: Browser, site: Path) -> None:
     assert pixels(start_page(browser, site)).std() > 10
 
@@ -142,13 +124,3 @@ def test_a_guide_in_a_browser(browser: Browser, site: Path) -> None:
 
 def test_a_notebook_in_a_browser(sandbox: Sandbox, tmp_path: Path) -> None:
     assert is_drawn(photographed_notebook(sandbox, tmp_path))
-
-
-def test_the_readme_leads_somewhere() -> None:
-    text = (PROJECT_ROOT / "README.md").read_text(encoding="utf-8")
-    headings = {re.sub(r"\W+", "-", heading.lower()) for heading in re.findall(r"^(.+)\n=+$", text, re.MULTILINE)}
-    targets = [target for target in re.findall(r"\]\(([^)\s]+)\)", text) if "://" not in target]
-    assert len(targets) > 5
-    lost = [target for target in targets
-            if not (target[1:] in headings if target.startswith("#") else (PROJECT_ROOT / target).is_file())]
-    assert lost == []
