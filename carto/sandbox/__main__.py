@@ -13,7 +13,7 @@ from typing import NoReturn
 from carto.sandbox import Sandbox, SandboxError
 
 DESCRIPTION = """\
-Run a local CARTO: the SQL, COPY and Batch APIs on a real PostgreSQL with PostGIS, without any account.
+Run a local CARTO: its SQL, Import and Maps APIs on a real PostgreSQL with PostGIS, without any account.
 
 It prints the settings that the examples read, and serves until you press Ctrl-C:
 

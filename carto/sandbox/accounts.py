@@ -213,7 +213,9 @@ def load_accounts(path: Path | str | None = None) -> list[Account]:
     if path is None:
         return [demo_account()]
     try:
-        return accounts_of(json.loads(Path(path).read_text(encoding="utf-8"))["accounts"])
+        described = json.loads(Path(path).read_text(encoding="utf-8"))
+        _require(["accounts"], described, "the file")
+        return accounts_of(described["accounts"])
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{path} does not describe accounts: {type(error).__name__}: {error}") from error
 
@@ -259,6 +261,7 @@ def account_from_dict(entry: dict[str, Any]) -> Account:
     Raises:
         ValueError: A field is missing, unknown or has a value that makes no sense.
     """
+    _require(["name", "keys"], entry, "an account")
     fields = dict(entry)
     name = str(fields["name"])
     user_id = str(fields.pop("user_id", uuid.uuid5(uuid.NAMESPACE_DNS, f"{name}.carto.sandbox")))
@@ -284,6 +287,14 @@ def account_from_dict(entry: dict[str, Any]) -> Account:
     )
 
 
+def _require(names: Sequence[str], described: object, what: str) -> None:
+    if not isinstance(described, dict):
+        raise ValueError(f"{what} is a JSON object with {' and '.join(map(repr, names))}")
+    missing = [name for name in names if name not in described]
+    if missing:
+        raise ValueError(f"{what} needs {' and '.join(map(repr, missing))}")
+
+
 def _service_quotas(account: str, described: dict[str, Any]) -> dict[str, ServiceQuota]:
     unknown = described.keys() - set(QUOTA_SERVICES)
     if unknown:
@@ -292,6 +303,7 @@ def _service_quotas(account: str, described: dict[str, Any]) -> dict[str, Servic
 
 
 def _key_from_dict(entry: dict[str, Any], user_id: str) -> ApiKey:
+    _require(["type"], entry, "a key")
     fields = dict(entry)
     kind = fields["type"]
     if kind not in ("master", "default", "regular"):
@@ -302,6 +314,8 @@ def _key_from_dict(entry: dict[str, Any], user_id: str) -> ApiKey:
     if kind == "master":
         fields["services"] = SERVICES
     fields["services"] = tuple(fields.get("services", ()))
+    if kind != "default":
+        _require(["token"], fields, f"key {name!r}")
     unknown = {p for wanted in fields.get("tables", {}).values() for p in wanted} - set(TABLE_PERMISSIONS)
     if unknown:
         raise ValueError(f"key {name!r} asks for unknown permissions: {', '.join(sorted(unknown))}")

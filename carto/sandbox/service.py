@@ -24,6 +24,8 @@ from carto.sandbox.server import ServerOptions, create_app
 GRACE_PERIOD_S = 1
 """Seconds that running requests get to finish when the server stops."""
 
+MAX_PORT = 65_535
+
 Options = Mapping[str, Any]
 Report = Callable[[Mapping[str, Any]], None]
 
@@ -58,6 +60,8 @@ def run(options: Options, keep_open: int, report: Report) -> None:
 
 
 def _listen(host: str, port: int) -> socket.socket:
+    if not 0 <= port <= MAX_PORT:
+        raise SandboxError(f"Cannot listen on port {port}: ports go from 1 to {MAX_PORT}, and 0 means any free one")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family)

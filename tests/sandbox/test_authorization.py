@@ -131,7 +131,12 @@ def test_accounts_are_described_in_json(tmp_path: Any) -> None:
     ("text", "complaint"),
     [
         ("{", "JSONDecodeError"),
-        ("{}", "accounts"),
+        ("{}", "the file needs 'accounts'"),
+        ("[]", "the file is a JSON object with 'accounts'"),
+        ('{"accounts": {"a": {}}}', "an account is a JSON object with 'name' and 'keys'"),
+        ('{"accounts": [{"name": "a"}]}', "an account needs 'keys'"),
+        ('{"accounts": [{"name": "a", "keys": [{"token": "m"}]}]}', "a key needs 'type'"),
+        ('{"accounts": [{"name": "a", "keys": [{"type": "master"}]}]}', "key 'Master' needs 'token'"),
         ('{"accounts": [{"name": "a", "keys": []}]}', "exactly one key of type 'master'"),
         ('{"accounts": [{"name": "a", "keys": [{"type": "boss", "token": "m"}]}]}', "'boss'"),
         ('{"accounts": [{"name": "a", "keys": [{"type": "master", "token": "m"}], "colour": 1}]}', "colour"),

@@ -531,6 +531,11 @@ def test_a_port_that_is_taken_is_named(own_tmp: Path) -> None:
     assert not list(own_tmp.iterdir())
 
 
+def test_a_port_that_cannot_be_is_refused() -> None:
+    with pytest.raises(SandboxError, match="Cannot listen on port 99999: ports go from 1 to 65535"):
+        Sandbox(port=99_999).start()
+
+
 def test_a_given_port_is_used(own_tmp: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
@@ -541,7 +546,7 @@ def test_a_given_port_is_used(own_tmp: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ('{"accounts": [{"keys": []}]}', "KeyError: 'name'"),
+        ('{"accounts": [{"keys": []}]}', "an account needs 'name'"),
         ('{"accounts": []}', "there is none"),
         ("{", "JSONDecodeError"),
         (None, "No such file or directory: .*accounts.json"),
