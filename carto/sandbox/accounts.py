@@ -193,6 +193,21 @@ class Account:
             return self.database_url
         return _role_conninfo(cluster, self.database, key.role, key.password)
 
+    def admin_conninfo(self, admin: str) -> str:
+        """Build the connection string with which the sandbox itself reaches this account's database.
+
+        Names are looked up in PostgreSQL's own schema alone: functions and operators that the account makes in others
+        would run with an administrator's rights wherever they fit a call better.
+
+        Args:
+            admin: Connection string of the cluster's administrator.
+        """
+        if self.database_url is not None:
+            return self.database_url
+        given = conninfo_text.conninfo_to_dict(admin).get("options") or ""
+        options = f"{given} -c search_path=pg_catalog,pg_temp".strip()
+        return conninfo_text.make_conninfo(admin, dbname=self.database, options=options)
+
 
 @lru_cache(maxsize=1024)
 def _role_conninfo(cluster: str, database: str, role: str, password: str) -> str:

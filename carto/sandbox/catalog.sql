@@ -116,18 +116,27 @@ $$;
 CREATE OR REPLACE TRIGGER delete_maps_of_dataset BEFORE DELETE ON carto_sandbox.visualizations
     FOR EACH ROW WHEN (OLD.type = 'table') EXECUTE FUNCTION carto_sandbox.delete_maps_of_dataset();
 
--- PostGIS's names of the kinds of geometry among a table's first geometries.
-CREATE OR REPLACE FUNCTION carto_sandbox.find_geometry_types(reloid oid) RETURNS text[]
-LANGUAGE plpgsql AS $$
-DECLARE
-    found text[];
-    has_geometry boolean := EXISTS (
+-- A type as the account would write it: without a schema, where it needs none.
+CREATE OR REPLACE FUNCTION carto_sandbox.type_name(type oid) RETURNS text
+LANGUAGE sql STABLE SET search_path FROM CURRENT AS $$ SELECT format_type(type, NULL) $$;
+
+-- Is the_geom a geometry of PostGIS? Of a type that the account made, functions and operators would be the account's.
+CREATE OR REPLACE FUNCTION carto_sandbox.has_geometry(reloid oid) RETURNS boolean
+LANGUAGE sql STABLE SET search_path FROM CURRENT AS $$
+    SELECT EXISTS (
         SELECT FROM pg_catalog.pg_attribute a
         WHERE a.attrelid = reloid AND a.attname = 'the_geom' AND NOT a.attisdropped
-          AND a.atttypid = (SELECT t.oid FROM pg_catalog.pg_type t WHERE t.typname = 'geometry' LIMIT 1)
-    );
+          AND a.atttypid = 'geometry'::regtype
+    )
+$$;
+
+-- PostGIS's names of the kinds of geometry among a table's first geometries.
+CREATE OR REPLACE FUNCTION carto_sandbox.find_geometry_types(reloid oid) RETURNS text[]
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+DECLARE
+    found text[];
 BEGIN
-    IF has_geometry THEN
+    IF carto_sandbox.has_geometry(reloid) THEN
         EXECUTE format(
             'SELECT array_agg(DISTINCT ST_GeometryType(the_geom))
              FROM (SELECT the_geom FROM %s WHERE the_geom IS NOT NULL LIMIT 10) AS first_ones', reloid::regclass
@@ -142,16 +151,16 @@ $$;
 CREATE OR REPLACE FUNCTION carto_sandbox.reaches_into(
     reloid oid, minx double precision, miny double precision, maxx double precision, maxy double precision
 ) RETURNS boolean
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 DECLARE
-    reaches boolean;
+    reaches boolean := false;
 BEGIN
-    EXECUTE format(
-        'SELECT EXISTS (SELECT FROM %s WHERE the_geom && ST_MakeEnvelope($1, $2, $3, $4, 4326))', reloid::regclass
-    ) INTO reaches USING minx, miny, maxx, maxy;
+    IF carto_sandbox.has_geometry(reloid) THEN
+        EXECUTE format(
+            'SELECT EXISTS (SELECT FROM %s WHERE the_geom && ST_MakeEnvelope($1, $2, $3, $4, 4326))', reloid::regclass
+        ) INTO reaches USING minx, miny, maxx, maxy;
+    END IF;
     RETURN reaches;
-EXCEPTION WHEN undefined_column OR undefined_function THEN
-    RETURN false;
 END
 $$;
 

@@ -31,7 +31,7 @@ def install(connection: psycopg.Connection, owner_role: str, public_role: str) -
         create_postgis(connection)
         connection.execute("CREATE SCHEMA IF NOT EXISTS cartodb")
         connection.execute("GRANT USAGE ON SCHEMA cartodb TO PUBLIC")
-        connection.execute(sql.SQL("SET LOCAL search_path = {}").format(_search_path(connection)))
+        see_postgis(connection)
         connection.execute(_public_role_function(public_role))
         for name in SCRIPTS:
             connection.execute((SCRIPTS_DIR / name).read_bytes())
@@ -61,20 +61,24 @@ def create_postgis(connection: psycopg.Connection) -> None:
     Raises:
         psycopg.Error: PostGIS is not installed, or the role may not create it.
     """
-    connection.execute("CREATE EXTENSION IF NOT EXISTS postgis")
+    connection.execute("CREATE EXTENSION IF NOT EXISTS postgis SCHEMA public")
     available = connection.execute("SELECT FROM pg_available_extensions WHERE name = 'postgis_raster'")
     if available.rowcount:
         with suppress(psycopg.errors.InsufficientPrivilege), connection.transaction():
-            connection.execute("CREATE EXTENSION IF NOT EXISTS postgis_raster")
+            connection.execute("CREATE EXTENSION IF NOT EXISTS postgis_raster SCHEMA public")
 
 
-def _search_path(connection: psycopg.Connection) -> sql.Composed:
-    """Return the path that the functions keep: an existing database may hold PostGIS in any schema."""
+def see_postgis(connection: psycopg.Connection) -> None:
+    """Set the path that functions made in this transaction may keep: an existing database holds PostGIS anywhere.
+
+    Args:
+        connection: A connection to the user's database, within a transaction.
+    """
     row = connection.execute(
         "SELECT extnamespace::regnamespace::text FROM pg_extension WHERE extname = 'postgis'"
     ).fetchone()
     assert row is not None, "PostGIS was created just before"
-    return sql.SQL("pg_catalog, {}, pg_temp").format(sql.SQL(row[0]))
+    connection.execute(sql.SQL("SET LOCAL search_path = pg_catalog, {}, pg_temp").format(sql.SQL(row[0])))
 
 
 def _public_role_function(public_role: str) -> sql.Composed:

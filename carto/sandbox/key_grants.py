@@ -22,7 +22,7 @@ CREATE SCHEMA IF NOT EXISTS carto_sandbox;
 CREATE TABLE IF NOT EXISTS carto_sandbox.key_grants (role_name text, table_name text, permissions text);
 
 CREATE OR REPLACE FUNCTION carto_sandbox.grant_table(relation regclass, role_name text, permissions text) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog, public AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE serial_name text;
 BEGIN
   EXECUTE format('GRANT %s ON %s TO %I', permissions, relation, role_name);
@@ -35,7 +35,7 @@ BEGIN
 END $$;
 
 CREATE OR REPLACE FUNCTION carto_sandbox.apply_key_grants() RETURNS void
-LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, public AS $$
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
   SELECT carto_sandbox.grant_table(c.oid, g.role_name, g.permissions)
     FROM carto_sandbox.key_grants g
     JOIN pg_class c ON c.relname = g.table_name AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
@@ -43,7 +43,7 @@ LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, public AS $$
 $$;
 
 CREATE OR REPLACE FUNCTION carto_sandbox.on_table_created() RETURNS event_trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
   IF EXISTS (
     SELECT FROM pg_event_trigger_ddl_commands() c, carto_sandbox.key_grants g

@@ -6,7 +6,6 @@ import secrets
 from collections.abc import Sequence
 
 import psycopg
-from psycopg import conninfo as conninfo_text
 from psycopg import sql
 
 from carto.sandbox import (
@@ -105,8 +104,7 @@ def _provision_contents(admin_conninfo: str, account: Account) -> None:
 
 
 def _connect(admin_conninfo: str, account: Account, *, autocommit: bool = False) -> psycopg.Connection:
-    conninfo = conninfo_text.make_conninfo(admin_conninfo, dbname=account.database)
-    return psycopg.connect(conninfo, autocommit=autocommit)
+    return psycopg.connect(account.admin_conninfo(admin_conninfo), autocommit=autocommit)
 
 
 def set_quota(admin_conninfo: str, account: Account) -> None:

@@ -23,7 +23,7 @@ _CARTO_TYPES = {
 _CARTO_TYPE_OF = {name: kind for kind, names in _CARTO_TYPES.items() for name in names}
 _DATABASE_TYPES = {"number": "double precision", "string": "text", "date": "timestamp with time zone"}
 _COLUMNS = """
-SELECT attname AS name, format_type(atttypid, NULL) AS type FROM pg_catalog.pg_attribute
+SELECT attname AS name, carto_sandbox.type_name(atttypid) AS type FROM pg_catalog.pg_attribute
 WHERE attrelid = %s AND attnum > 0 AND NOT attisdropped AND attname <> %s
 """
 

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-from psycopg import conninfo as conninfo_text
 from psycopg import sql
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
+from carto.sandbox import extension
 from carto.sandbox.accounts import PUBLIC_ROLE, Account
 from carto.sandbox.errors import ApiError
 from carto.sandbox.state import ServerState
@@ -67,12 +67,13 @@ def install(connection: psycopg.Connection) -> None:
     """
     with connection.transaction():
         connection.execute("SET LOCAL client_min_messages = warning")
+        extension.see_postgis(connection)
         connection.execute(SCRIPT.read_bytes())
 
 
 def admin_conninfo(state: ServerState, account: Account) -> str:
     """Return the connection string with which the sandbox itself reaches an account's database."""
-    return account.database_url or conninfo_text.make_conninfo(state.options.conninfo, dbname=account.database)
+    return account.admin_conninfo(state.options.conninfo)
 
 
 @asynccontextmanager
