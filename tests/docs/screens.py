@@ -17,10 +17,9 @@ from carto import __version__
 from carto.sandbox import Sandbox
 from tests.conftest import PROJECT_ROOT
 from tests.notebook.browser import Browser, came_true, started_browser
-from tests.notebook.execution import executed_page
+from tests.notebook.maps_page import page_of_maps
 from tests.pictures import colored, pixels
 
-NOTEBOOK = PROJECT_ROOT / "examples" / "maps.ipynb"
 #: Of the points on the notebook's first map.
 POINTS = "#0f6fc6"
 WINDOW = (1280, 1200)
@@ -80,8 +79,7 @@ def guide_page(browser: Browser, site: Path) -> bytes:
 
 def photographed_notebook(sandbox: Sandbox, folder: Path) -> bytes:
     """Run the notebook of maps, and photograph the cell of its first map when that is drawn."""
-    page = executed_page(NOTEBOOK, sandbox, folder)
-    with started_browser(folder / "profile-of-notebook") as browser:
+    with page_of_maps(sandbox, folder) as page, started_browser(folder / "profile-of-notebook") as browser:
         browser.open(page.as_uri())
         assert browser.run("return document.title") == "maps"
         cell, frame = browser.elements(_CELL_WITH_A_MAP)[0], browser.elements("iframe")[0]

@@ -122,5 +122,6 @@ def test_a_guide_in_a_browser(browser: Browser, site: Path) -> None:
     assert pixels(guide_page(browser, site)).std() > 10
 
 
+@pytest.mark.filterwarnings("ignore::carto.resources.NonPublicAPIWarning")
 def test_a_notebook_in_a_browser(sandbox: Sandbox, tmp_path: Path) -> None:
     assert is_drawn(photographed_notebook(sandbox, tmp_path))

@@ -10,15 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from carto.auth import APIKeyAuthClient
-from carto.datasets import DatasetManager
-from carto.maps import NamedMapManager
 from carto.sandbox import Sandbox
 from tests.notebook.browser import Browser, came_true, started_browser
-from tests.notebook.execution import executed_page
+from tests.notebook.maps_page import page_of_maps
 from tests.pictures import Pixels, colored, pixels
-
-NOTEBOOK = Path(__file__).resolve().parents[2] / "examples" / "maps.ipynb"
 
 BLUE, RED, GREEN = "#0f6fc6", "#d1495b", "#2e933c"
 #: The maps of the notebook that are interactive, in order, and the color of their points.
@@ -30,12 +25,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::carto.resour
 @pytest.fixture(scope="module")
 def page(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Run the notebook, and write it as a page with everything that its cells show."""
-    yield executed_page(NOTEBOOK, sandbox, tmp_path_factory.mktemp("notebook"))
-    with APIKeyAuthClient(sandbox.base_url, sandbox.api_key) as client:
-        NamedMapManager(client).get("cities_of_the_notebook").delete()
-        for dataset in DatasetManager(client).all():
-            if dataset.name.startswith("populated_places"):
-                dataset.force_delete()
+    with page_of_maps(sandbox, tmp_path_factory.mktemp("notebook")) as written:
+        yield written
 
 
 @pytest.fixture(scope="module")
