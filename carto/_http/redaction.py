@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import json
 import logging
 import re
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
 MASK = "***"
 #: Parameters whose values are secrets wherever they stand: in a URL, in a form, in JSON.
 SECRET_PARAMETERS = ("api_key", "map_key", "auth_token", "access_token")
-#: Fields of resources that are secrets, in what is sent and in what comes back.
-_SECRET_FIELDS = ("token", "password")
+#: Fields of resources and of connections to databases that are secrets, in what is sent and in what comes back.
+_SECRET_FIELDS = ("token", "password", "refresh_token", "private_key", "service_account")
 #: Values that may be shown: CARTO's own name for "no key".
 _PUBLIC_VALUES = frozenset({"default_public", "", MASK})
 #: A shorter text would be replaced all over an innocent message.
@@ -35,7 +36,7 @@ _NAMES = "|".join(SECRET_PARAMETERS)
 _IN_URL = re.compile(rf"(?i)({_NAMES})(=|%(?:25)*3D)[^&\s\"'<>#\\]*")
 _KEYS = "|".join(SECRET_PARAMETERS + _SECRET_FIELDS)
 _IN_JSON = re.compile(rf"(?i)([\"'](?:{_KEYS})[\"']\s*:\s*[\"'])(?:[^\"'\\]|\\.)*")
-_IN_ESCAPED_JSON = re.compile(rf"(?i)(\\\"(?:{_KEYS})\\\"\s*:\s*\\\")[^\"\\]*")
+_IN_ESCAPED_JSON = re.compile(rf"(?i)(\\\"(?:{_KEYS})\\\"\s*:\s*\\\")(?:[^\"\\]|\\\\(?:\\.|[^\\]))*")
 _USERINFO = re.compile(r"(?i)(https?://)[^/\s?#\"']+@")
 _SECRET_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie", "set-cookie"})
 
@@ -66,9 +67,14 @@ def redact_value(value: Any, secrets: Iterable[str] = ()) -> Any:
     if isinstance(value, list):
         return [redact_value(item, secrets) for item in value]
     if isinstance(value, dict):
-        return {redact(str(key), secrets): MASK if key in SECRET_PARAMETERS else redact_value(item, secrets)
+        return {redact(str(key), secrets): MASK if _is_secret(str(key), item) else redact_value(item, secrets)
                 for key, item in value.items()}
     return value
+
+
+def _is_secret(name: str, value: Any) -> bool:
+    """Tell by its name whether a value is one; under the name of a field, a list says what is wrong with it."""
+    return name.lower() in SECRET_PARAMETERS or (name.lower() in _SECRET_FIELDS and isinstance(value, str))
 
 
 def redact_headers(headers: Any, secrets: Iterable[str] = ()) -> CaseInsensitiveDict[Any]:
@@ -158,11 +164,21 @@ def _secrets_in_body(body: Any) -> Iterable[str]:
         body = body.decode("utf-8", "replace")
     if not isinstance(body, str) or len(body) > _MAX_BODY_SEARCHED:
         return
-    if body.lstrip().startswith("{"):
-        try:
-            document = json.loads(body)
-        except ValueError:
-            return
-        yield from (str(document[name]) for name in SECRET_PARAMETERS + _SECRET_FIELDS if document.get(name))
+    if body.lstrip().startswith(("{", "[")):
+        with contextlib.suppress(ValueError, RecursionError):
+            yield from list(_secrets_in_json(json.loads(body)))
     elif any(name in body for name in SECRET_PARAMETERS):
         yield from (value for name, value in parse_qsl(body) if name.lower() in SECRET_PARAMETERS)
+
+
+def _secrets_in_json(value: Any) -> Iterable[str]:
+    """Find them at any depth: a password of a database stands in the connection of a connector."""
+    if isinstance(value, list):
+        for item in value:
+            yield from _secrets_in_json(item)
+    elif isinstance(value, dict):
+        for name, item in value.items():
+            if name.lower() in SECRET_PARAMETERS + _SECRET_FIELDS and isinstance(item, str):
+                yield item
+            else:
+                yield from _secrets_in_json(item)

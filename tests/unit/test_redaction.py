@@ -52,9 +52,11 @@ def requests_with(key):
     yield requests.Request("POST", CLOUD, data={"q": "select 1", "api_key": key}).prepare()
     yield requests.Request("POST", CLOUD, json={"api_key": key, "name": "map"}).prepare()
     yield requests.Request("POST", CLOUD, data=json.dumps({"auth_token": key})).prepare()
+    yield requests.Request("POST", CLOUD, json={"connector": {"connection": {"password": key}}}).prepare()
+    yield requests.Request("POST", CLOUD, json=[{"Private_Key": key}]).prepare()
 
 
-PLACES = ["header", "query", "form", "json", "json text"]
+PLACES = ["header", "query", "form", "json", "json text", "connection", "json list"]
 
 
 # --- texts
@@ -65,6 +67,7 @@ PLACES = ["header", "query", "form", "json", "json text"]
     "/sql?api_key%3DSECRET", "/login?next=%2Fsql%3Fapi_key%3DSECRET%26q%3D1", "next=%253Fapi_key%253DSECRET",
     "map_key=SECRET", "auth_token=SECRET", "access_token=SECRET", '{"api_key": "SECRET"}', '{"api_key":"SE\\"CRET"}',
     '{"name": "x", "token":"SECRET"}', '{"password": "SECRET"}', '{\\"password\\": \\"SECRET\\"}',
+    '{"connection": {"password": "SECRET"}}', json.dumps(json.dumps({"password": 'SE"CRET\\SECRET'})),
     "{'api_key': 'SECRET'}", '{\\"api_key\\": \\"SECRET\\"}', "https://me:SECRET@carto.com/", "http://me:a@SECRET@h/",
     'proxy "http://u:SECRET@proxy:3128"', "(api_key=SECRET)", "api_key=SECRET\nnext line",
 ])
@@ -127,6 +130,9 @@ def test_redaction_never_raises_and_is_stable(text, secrets):
 def test_values():
     value = {"a": ["x SECRETKEY", 1, None], "api_key": "other", "SECRETKEY": {"b": "SECRETKEY"}}
     assert redact_value(value, {"SECRETKEY"}) == {"a": [f"x {MASK}", 1, None], "api_key": MASK, MASK: {"b": MASK}}
+    answer = {"items": [{"connection": {"Password": "sesame"}}], "errors": {"password": ["is too short"]}}
+    assert redact_value(answer) == {"items": [{"connection": {"Password": MASK}}],
+                                    "errors": {"password": ["is too short"]}}
 
 
 def test_headers():
@@ -154,6 +160,7 @@ def test_the_public_key_is_no_secret():
 
 
 @pytest.mark.parametrize("body", ["{broken", "[1]", '{"api_key": 7}', '{"api_key": "\\ud800abcdef"}', b"\xff\xfe",
+                                  pytest.param("[" * 50_000, id="deep"), '{"api_key": null, "token": true}',
                                   "x" * 70_000, iter([b"a"]), None, ""])
 def test_bodies_without_a_readable_key(body):
     request = requests.Request("POST", CLOUD).prepare()
