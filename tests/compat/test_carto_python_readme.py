@@ -120,9 +120,14 @@ def test_copy_from_a_file_object_and_from_rows(names: dict[str, Any], sql: SQLCl
 
 @pytest.fixture
 def stores(names: dict[str, Any]) -> Iterator[str]:
-    """Give a file to import from the working directory, in an account without datasets."""
+    """Give a file to import from the working directory, in an account without datasets: other tests leave some."""
+    _delete_datasets(names)
     Path("stores.csv").write_text("name,longitude,latitude\nCafé,16.37,48.21\n", encoding="utf-8")
     yield "stores.csv"
+    _delete_datasets(names)
+
+
+def _delete_datasets(names: dict[str, Any]) -> None:
     for dataset in DatasetManager(names["auth_client"]).all():
         dataset.force_delete()
 
