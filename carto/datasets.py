@@ -90,7 +90,16 @@ class Dataset(VisualizationResource):
 
 
 class DatasetManager(VisualizationsManager[Dataset]):
-    """The datasets of an account."""
+    """The datasets of an account.
+
+    Example:
+        >>> datasets = DatasetManager(auth_client)
+        >>> cities = datasets.create("examples/files/populated_places.csv", privacy="LINK")
+        >>> cities.description = "Where people live"
+        >>> answer = cities.save()
+        >>> [(dataset.name, dataset.privacy, dataset.description) for dataset in datasets.all()]
+        [('populated_places', 'LINK', 'Where people live')]
+    """
 
     resource_class = Dataset
     parameters: ClassVar[dict[str, str]] = {

@@ -48,9 +48,11 @@ class DODataset:
         auth_client: The auth client to send with.
 
     Example:
-        >>> dataset = DODataset(auth_client=auth_client).name("stores")                  # doctest: +SKIP
-        >>> dataset.column("id", "INT64").column("geom", "GEOMETRY").create()            # doctest: +SKIP
-        >>> dataset.upload_dataframe(dataframe, geom_column="geom")                      # doctest: +SKIP
+        >>> import pandas
+        >>> stores = pandas.DataFrame({"id": [1], "place": ["POINT(16.37 48.21)"]})
+        >>> dataset = DODataset(auth_client=auth_client).name("stores")
+        >>> dataset.column("id", "INT64").column("place", "GEOMETRY").create()
+        >>> dataset.upload_dataframe(stores, geom_column="place")
         'success'
     """
 

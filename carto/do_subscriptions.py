@@ -64,7 +64,8 @@ class DOSubscriptionManager(Manager[DOSubscription]):
     """The subscriptions of the account.
 
     Example:
-        >>> DOSubscriptionManager(auth_client).filter(status="active")  # doctest: +SKIP
+        >>> [each.id for each in DOSubscriptionManager(auth_client).filter(status="active")]
+        ['carto-do.acme.demographics_2020']
     """
 
     resource_class = DOSubscription
@@ -76,8 +77,8 @@ class DOSubscriptionCreationManager(Manager[DOCreatedSubscription]):
     """Subscribes to datasets: ``create(id=..., type=...)``.
 
     Example:
-        >>> subscriptions = DOSubscriptionCreationManager(auth_client)                            # doctest: +SKIP
-        >>> subscriptions.create(id="carto-do.acme.demographics_2020", type="dataset")            # doctest: +SKIP
+        >>> subscriptions = DOSubscriptionCreationManager(auth_client)
+        >>> subscriptions.create(id="carto-do.acme.demographics_2020", type="dataset")
         <DOCreatedSubscription id='carto-do.acme.demographics_2020'>
     """
 

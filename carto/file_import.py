@@ -188,7 +188,14 @@ class FileImportJob(AsyncResource):
 
 
 class FileImportJobManager(Manager[FileImportJob]):
-    """The imports of an account."""
+    """The imports of an account.
+
+    Example:
+        >>> job = FileImportJobManager(auth_client).create("examples/files/populated_places.csv")
+        >>> job.wait()
+        >>> job.state, job.table_name
+        ('complete', 'populated_places')
+    """
 
     resource_class = FileImportJob
     json_collection_attribute = "imports"

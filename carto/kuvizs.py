@@ -80,9 +80,10 @@ class KuvizManager(Manager[Kuviz]):
     """The kuvizs of an account. All of it needs the master key.
 
     Example:
-        >>> kuvizs = KuvizManager(auth_client)                                               # doctest: +SKIP
-        >>> kuvizs.create("<html><body>Hello</body></html>", "hello", password="sesame").url # doctest: +SKIP
-        'https://me.carto.com/kuviz/7e1b3c4d-5a6f-4b7c-8d9e-0f1a2b3c4d5e'
+        >>> kuvizs = KuvizManager(auth_client)
+        >>> page = kuvizs.create("<html><body>Hello</body></html>", "hello", password="sesame")
+        >>> page.privacy, page.url
+        ('password', '...//me.carto.com/kuviz/...')
     """
 
     resource_class = Kuviz

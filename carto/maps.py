@@ -262,7 +262,14 @@ class BaseMap(Resource):
 
 
 class AnonymousMap(BaseMap):
-    """A map that is described by the request that instantiates it."""
+    """A map that is described by the request that instantiates it.
+
+    Example:
+        >>> white = AnonymousMap(auth_client)
+        >>> white.instantiate({"version": "1.7.0", "layers": [{"type": "plain", "options": {"color": "white"}}]})
+        >>> white.get_tile_url(x=1, y=2, z=3)
+        'https://me.carto.com/api/v1/map/.../3/1/2.png'
+    """
 
     class Meta:
         """Where anonymous maps are."""
@@ -400,7 +407,15 @@ class NamedMap(BaseMap):
 
 
 class NamedMapManager(Manager[NamedMap]):
-    """The named maps of an account. All of it needs the master API key."""
+    """The named maps of an account. All of it needs the master API key.
+
+    Example:
+        >>> maps = NamedMapManager(auth_client)
+        >>> layergroup = {"version": "1.7.0", "layers": [{"type": "plain", "options": {"color": "white"}}]}
+        >>> white = maps.create(template={"version": "0.0.1", "name": "white", "layergroup": layergroup})
+        >>> [each.template_id for each in maps.all()]
+        ['white']
+    """
 
     resource_class = NamedMap
     json_collection_attribute = "template_ids"

@@ -124,6 +124,10 @@ class UserManager(Manager[User]):
 
     `all` and `filter` are for the organization's owner and its admins; `filter` takes
     fields of users, such as ``org_admin=True``.
+
+    Example:
+        >>> UserManager(auth_client).get("me").username
+        'me'
     """
 
     resource_class = User

@@ -40,6 +40,12 @@ class BatchSQLClient:
 
     Attributes:
         MAX_PAYLOAD_BYTES: What the server takes as one job, as JSON.
+
+    Example:
+        >>> batch = BatchSQLClient(auth_client)
+        >>> job = batch.create("CREATE TABLE numbers AS SELECT generate_series(1, 1000) AS n")
+        >>> batch.wait_for_completion(job["job_id"])["status"]
+        'done'
     """
 
     MAX_PAYLOAD_BYTES = 16384

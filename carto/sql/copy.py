@@ -42,9 +42,10 @@ class CopySQLClient:
         api_version: The version of the SQL API.
 
     Example:
-        >>> copy = CopySQLClient(auth_client)                                                # doctest: +SKIP
-        >>> copy.copyfrom_file_path("COPY t (a, b) FROM STDIN WITH (FORMAT csv)", "t.csv")   # doctest: +SKIP
-        {'time': 0.2, 'total_rows': 1000}
+        >>> copy = CopySQLClient(auth_client)
+        >>> with copy.copyto_stream("COPY (SELECT generate_series(1, 3)) TO STDOUT") as lines:
+        ...     [int(line) for line in lines]
+        [1, 2, 3]
     """
 
     def __init__(self, client: SendsRequests, api_version: str = "v2") -> None:

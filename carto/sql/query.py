@@ -42,9 +42,9 @@ class SQLClient:
         api_version: The version of the SQL API.
 
     Example:
-        >>> sql = SQLClient(auth_client)                                        # doctest: +SKIP
-        >>> sql.send("SELECT name FROM cities WHERE country = %s", params=["ES"])["rows"]  # doctest: +SKIP
-        [{'name': 'Madrid'}]
+        >>> sql = SQLClient(auth_client)
+        >>> sql.send("SELECT upper(%s) AS name", params=["madrid"])["rows"]
+        [{'name': 'MADRID'}]
     """
 
     def __init__(self, auth_client: SendsRequests, api_version: str = "v2") -> None:
