@@ -283,6 +283,9 @@ class CartoPartialResultException(CartoResponseException):
 #: What limits on maps are answered with, in place of a text.
 _BINARY_TYPES = frozenset({"application/x-protobuf", "image/png", "image/jpeg"})
 
+#: How urllib3 writes a connection, or a pool of them, before what happened to it.
+_POOL = re.compile(r"(?:\w+\(host='([^']*)', port=(\w+)\)|<[^>]* object at 0x\w+>): ")
+
 _BY_STATUS: dict[int, type[CartoResponseException]] = {
     400: CartoBadRequestException,
     401: CartoUnauthorizedException,
@@ -310,7 +313,7 @@ def transport_error(error: Exception, hint: str = "") -> CartoException:
     if isinstance(error, requests_exceptions.HTTPError) and response is not None:
         return CartoResponseException.from_response(response)
     request = getattr(error, "request", None)
-    text = redact(str(error) or type(error).__name__, secrets_of(request))
+    text = redact(_plain_text(error) or type(error).__name__, secrets_of(request))
     text = f"{text}. {hint}" if hint else text
     copy = _requests_class(error)(text)
     copy.request = redacted_request(request)
@@ -428,6 +431,19 @@ def _int_or_none(value: Any) -> int | None:
 
 def _text_or_none(value: Any) -> str | None:
     return value if isinstance(value, str) else None
+
+
+def _plain_text(error: Exception) -> str:
+    """Say what failed and where, without the objects of urllib3 that requests shows."""
+    cause = error.args[0] if error.args else None
+    if isinstance(cause, urllib3.exceptions.MaxRetryError) and cause.reason is not None:
+        return f"no connection to {cause.pool.host}:{cause.pool.port}: {_POOL.sub('', _joined_args(cause.reason))}"
+    text = _joined_args(cause) if isinstance(cause, urllib3.exceptions.ProtocolError) else str(error)
+    return _POOL.sub(r"\1:\2: ", text)
+
+
+def _joined_args(error: Exception) -> str:
+    return ": ".join(str(each).rstrip(".") for each in error.args if isinstance(each, (str, Exception)))
 
 
 def _as_requests_exception(error: urllib3.exceptions.HTTPError) -> requests_exceptions.RequestException:

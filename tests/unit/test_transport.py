@@ -2,12 +2,14 @@
 
 import contextlib
 import email.utils
+import errno
 import gc
 import http.client
 import io
 import json
 import logging
 import os
+import re
 import socket
 import ssl
 import subprocess
@@ -196,10 +198,33 @@ def test_a_connection_never_made_is_tried_again_for_whatever_can_be_replayed(wai
     assert len(waits) == 4
 
 
+def test_a_connection_never_made_is_told_in_plain_words():
+    with (unused_port() as port, NoAuthClient(f"http://127.0.0.1:{port}/user/me", retries=0) as client,
+          pytest.raises(CartoConnectionException) as caught):
+        client.send("x", "get")
+    assert str(caught.value) == (
+        f"no connection to 127.0.0.1:{port}: Failed to establish a new connection: "
+        f"[Errno {errno.ECONNREFUSED}] Connection refused")
+
+
+def test_a_server_that_hangs_up_is_told_in_plain_words():
+    with scripted(b"CLOSE") as server, client_of(server) as client, pytest.raises(CartoConnectionException) as caught:
+        client.send("x", "get")
+    assert str(caught.value) == "Connection aborted: Remote end closed connection without response"
+
+
+def test_an_answer_that_does_not_come_is_told_in_plain_words():
+    with scripted(b"STALL") as server, client_of(server) as client, pytest.raises(CartoTimeoutException) as caught:
+        client.send("x", "get", timeout=0.1)
+    assert re.match(r"127\.0\.0\.1:\d+: Read timed out\. \(read timeout=0\.1\)\. The timeout was 0\.1 seconds",
+                    str(caught.value))
+
+
 def test_a_proxy_that_is_not_there_is_a_connection_never_made(waits, monkeypatch):
     with unused_port() as port:
         monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{port}")
-        with NoAuthClient("http://me.example.org/") as client, pytest.raises(CartoConnectionException):
+        with (NoAuthClient("http://me.example.org/") as client,
+              pytest.raises(CartoConnectionException, match="Unable to connect to proxy: ")):
             client.send("x", "post", data={"q": "1"})
     assert len(waits) == 2
 
