@@ -53,7 +53,6 @@ def script(own_tmp: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
-            preexec_fn=_hear_ctrl_c,
         )
         started.append(process)
         return process
@@ -62,11 +61,6 @@ def script(own_tmp: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
     for process in started:
         process.kill()
         process.communicate()
-
-
-def _hear_ctrl_c() -> None:
-    """A shell lets what it starts in the background ignore Ctrl-C, and so would its children."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 @pytest.fixture
