@@ -8,12 +8,14 @@ from __future__ import annotations
 import subprocess
 import sys
 import tempfile
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
 from carto import __version__
+from carto.resources import NonPublicAPIWarning
 from carto.sandbox import Sandbox
 from tests.conftest import PROJECT_ROOT
 from tests.notebook.browser import Browser, came_true, started_browser
@@ -33,6 +35,7 @@ _CELL_WITH_A_MAP = ".jp-CodeCell:has(iframe)"
 
 def main() -> None:
     """Build the documentation, and write the screenshots into the folder that the command line names."""
+    warnings.simplefilter("ignore", NonPublicAPIWarning)
     target = Path(sys.argv[1])
     target.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as temporary, Sandbox() as sandbox:
