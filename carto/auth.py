@@ -406,7 +406,11 @@ def send_with(client: SendsRequests, relative_path: str, http_method: str, *, ti
 
     Raises:
         CartoException: No answer came, or there were too many calls.
+        CartoUsageException: It is no client.
     """
+    if not hasattr(client, "send"):
+        raise CartoUsageException("what talks to CARTO needs an authentication client, such as "
+                                  f"APIKeyAuthClient(base_url, api_key), not {type(client).__name__}")
     if getattr(getattr(type(client), "send", None), "takes_options", False):
         requests_args.update(timeout=timeout, idempotent=idempotent)
         if api_key_in is not None:

@@ -36,6 +36,8 @@ from carto.exceptions import (
     CartoServerException,
     CartoUsageException,
 )
+from carto.maps import NamedMapManager
+from carto.sql import SQLClient
 
 KEY = "secret key/+&"
 CLOUD = "https://me.carto.com/"
@@ -565,6 +567,14 @@ def test_nothing_leaves_the_origin(path):
             client.send(path, "get")
         assert len(server.calls) == 0
     assert "SECRET" not in str(caught.value)
+
+
+@pytest.mark.parametrize("other", [None, CLOUD])
+@pytest.mark.parametrize("call", [lambda it: SQLClient(it).send("SELECT 1"), lambda it: NamedMapManager(it).all()],
+                         ids=["SQLClient", "NamedMapManager"])
+def test_what_is_no_client_is_said_to_be_none(call, other):
+    with pytest.raises(CartoUsageException, match=rf"APIKeyAuthClient\(.*\), not {type(other).__name__}"):
+        call(other)
 
 
 # --- objects
