@@ -73,8 +73,11 @@ class BaseMap(Resource):
 
         Returns:
             The URL.
+
+        Raises:
+            CartoUsageException: It is neither a stored map nor one that has been instantiated.
         """
-        token = getattr(self, "template_id", None) or self.layergroupid
+        token = getattr(self, "template_id", None) or self._token()
         if layer_id is not None and feature_id is not None:
             place = f"{layer_id}/attributes/{feature_id}"
         else:
@@ -215,7 +218,7 @@ class BaseMap(Resource):
 
     def _instantiate(self, path: str, body: Mapping[str, Any], params: Mapping[str, Any]) -> None:
         """Instantiate, and keep what for, to do it again when the instance has expired."""
-        request: dict[str, Any] = {"json": dict(body), "params": dict(params)}
+        request: dict[str, Any] = {"json": _checked_object("params", body), "params": dict(params)}
         self._instance = (path, request)
         # the same request gives the same instance, so it may be repeated
         response = super().send(path, "post", headers=dict(_JSON), idempotent=True, **request)
@@ -433,10 +436,10 @@ class NamedMapManager(Manager[NamedMap]):
             The map.
 
         Raises:
-            CartoUsageException: The name can't be one.
+            CartoUsageException: It is no mapping, or its name can't be one.
             CartoBadRequestException: There is such a template already, or it is not valid.
         """
-        named_map = self._from_template({**(template or {}), **kwargs})
+        named_map = self._from_template({**_checked_object("template", template or {}), **kwargs})
         named_map.save(force_create=True)
         return named_map
 
@@ -488,6 +491,13 @@ def _checked_id(template_id: Any) -> str:
         raise CartoUsageException(f"{template_id!r} can't be the name of a named map: a letter or a digit, "
                                   "then letters, digits, underscores and hyphens")
     return template_id
+
+
+def _checked_object(name: str, value: Any) -> dict[str, Any]:
+    if not isinstance(value, Mapping):
+        raise CartoUsageException(f"{name} must be a dictionary, not {type(value).__name__}: "
+                                  "json.load reads one from an open file, and json.loads from a text")
+    return dict(value)
 
 
 def _layers(layer: Layer | Sequence[Layer]) -> str:

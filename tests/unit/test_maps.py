@@ -91,6 +91,11 @@ class TestTileURLs:
         assert named.get_tile_url(1, 2, 3) == f"{NAMED}stores/3/1/2.png"
 
 
+    def test_a_map_that_is_nowhere_has_none(self, client):
+        with pytest.raises(CartoUsageException, match="no instance yet"):
+            AnonymousMap(client).get_tile_url(1, 2, 3)
+
+
 class TestAnonymous:
     def test_instantiate(self, anonymous, server):
         assert sent(server.calls[0]) == CONFIG
@@ -116,6 +121,11 @@ class TestAnonymous:
         with pytest.raises(CartoBadRequestException, match="no") as caught:
             AnonymousMap(client).instantiate(CONFIG)
         assert caught.value.errors_with_context == context
+
+    @pytest.mark.parametrize("other", [None, "map.json", [CONFIG]])
+    def test_other_things_are_no_map_config(self, client, other):
+        with pytest.raises(CartoUsageException, match=r"params must be a dictionary, not .*json\.load"):
+            AnonymousMap(client).instantiate(other)
 
     def test_nothing_can_be_fetched_before(self, client):
         with pytest.raises(CartoUsageException, match="instantiate"):
@@ -193,6 +203,10 @@ class TestNamed:
         named = NamedMapManager(client).create(template=TEMPLATE)
         assert sent(server.calls[0]) == TEMPLATE
         assert (named.template_id, str(named)) == ("stores", "stores")
+
+    def test_other_things_are_no_template(self, client):
+        with pytest.raises(CartoUsageException, match="template must be a dictionary, not str"):
+            NamedMapManager(client).create(template=json.dumps(TEMPLATE))
 
     def test_view_placeholders_and_auth_are_optional(self, client, server):
         server.post(NAMED, json={"template_id": "stores"})
