@@ -53,6 +53,9 @@ class UploadBody:
         compression_level: gzip's level, or None to send the data as it is.
         report: Called with the bytes taken from the source.
 
+    Raises:
+        CartoUsageException: The source is nothing of that, or there is no such level.
+
     Attributes:
         replayable: Whether iterating again gives the same data.
         failure: The exception of the source that ended the upload, or None.
@@ -60,7 +63,7 @@ class UploadBody:
     """
 
     def __init__(self, source: Any, compression_level: int | None = None, report: Report | None = None) -> None:
-        self._source = source
+        self._source = _checked_source(source)
         self._level = _checked_level(compression_level)
         self._report = report
         self._start = _position(source)
@@ -124,6 +127,13 @@ def _checked_level(level: int | None) -> int | None:
     if level is None or (isinstance(level, int) and -1 <= level <= 9):
         return level
     raise CartoUsageException(f"compression_level is a number from 0 (none) to 9 (smallest), not {level!r}")
+
+
+def _checked_source(source: Any) -> Any:
+    if isinstance(source, os.PathLike) or hasattr(source, "read") or hasattr(source, "__iter__"):
+        return source
+    raise CartoUsageException("the data must be an iterable of bytes or texts, a file, a path or bytes, "
+                              f"not {type(source).__name__}")
 
 
 def _as_bytes(piece: Any) -> bytes:

@@ -137,6 +137,9 @@ class CopySQLClient:
             CartoPartialResultException: The COPY failed on its way; what had come stays in the file.
             CartoException: See `copyto`.
         """
+        if not hasattr(file_object, "write"):
+            raise CartoUsageException(f"file_object must be a file that is open for bytes, not "
+                                      f"{type(file_object).__name__}: copyto_file_path takes a path")
         if isinstance(file_object, io.TextIOBase):
             raise CartoUsageException("file_object is open for text, but the data is bytes: open it with mode 'wb'")
         with self._blocks(query, progress, timeout) as blocks:

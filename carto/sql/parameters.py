@@ -103,7 +103,7 @@ def _check_characters(text: str) -> None:
             f"the text can't be written as UTF-8: half a surrogate pair at position {error.start}") from None
 
 
-def bind(sql: str, params: Sequence[Any] | Mapping[str, Any] | None) -> str:
+def bind(sql: str | bytes, params: Sequence[Any] | Mapping[str, Any] | None) -> str:
     """Put parameters into a query.
 
     ``%s`` stands for the next value of a sequence, ``%(name)s`` for a value of a mapping,
@@ -115,16 +115,20 @@ def bind(sql: str, params: Sequence[Any] | Mapping[str, Any] | None) -> str:
     ``Identifier`` a quoted name.
 
     Args:
-        sql: The query. Without params it is left as it is, percent signs and all.
+        sql: The query, as text or as UTF-8. Without params it is left as it is, percent signs and all.
         params: The values, or None.
 
     Returns:
         The query with its values.
 
     Raises:
-        CartoUsageException: Placeholders and params don't match, or a value can't be sent. It says which, and
-            never what the value is.
+        CartoUsageException: The query is no text, placeholders and params don't match, or a value can't be sent.
+            It says which, and never what the value is.
     """
+    if isinstance(sql, bytes):
+        sql = sql.decode()
+    if not isinstance(sql, str):
+        raise CartoUsageException(f"a query is a text, not {type(sql).__name__}")
     if params is None:
         return sql
     placeholders = list(_placeholders(sql))

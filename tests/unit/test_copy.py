@@ -438,6 +438,12 @@ def test_a_file_object_open_for_text_is_refused_before_the_request(copy):
         copy.copyto_file_object(TO, io.StringIO())
 
 
+@pytest.mark.parametrize("other", ["rows.csv", None])
+def test_what_is_no_file_object_is_refused_before_the_request(copy, other):
+    with responses.RequestsMock(), pytest.raises(CartoUsageException, match="copyto_file_path takes a path"):
+        copy.copyto_file_object(TO, other)
+
+
 def test_a_file_object_that_takes_only_a_part(copy, server):
     class Slow(io.RawIOBase):
         def __init__(self):

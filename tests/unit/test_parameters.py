@@ -6,6 +6,7 @@ import enum
 from collections import OrderedDict, namedtuple
 from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -58,6 +59,16 @@ def literal(value: Any) -> str:
 def test_without_params_nothing_is_touched() -> None:
     sql = "select '100%' || %s %% %(a)s %"
     assert bind(sql, None) == sql
+
+
+@pytest.mark.parametrize("query", [None, 5, ["SELECT 1"], Path("query.sql")])
+def test_a_query_is_text(query: Any) -> None:
+    with pytest.raises(CartoUsageException, match=f"a query is a text, not {type(query).__name__}"):
+        bind(query, None)
+
+
+def test_a_query_may_be_text_that_is_encoded() -> None:
+    assert bind("SELECT 'ä', %s".encode(), ["ö"]) == "SELECT 'ä', 'ö'"
 
 
 def test_positional() -> None:

@@ -66,6 +66,12 @@ def test_a_buffer_that_its_producer_uses_again_is_copied():
     assert body_of(reusing()) == b"0\n1\n2\n3\n4\n"
 
 
+@pytest.mark.parametrize("source", [None, 5, object()])
+def test_what_is_no_data_is_refused_at_once(source):
+    with pytest.raises(CartoUsageException, match=f"a file, a path or bytes, not {type(source).__name__}"):
+        UploadBody(source)
+
+
 @pytest.mark.parametrize("piece", [1, None, ["a"], 1.5])
 def test_a_piece_that_is_neither_bytes_nor_text_is_refused(piece):
     body = UploadBody([b"a", piece])
