@@ -65,7 +65,7 @@ async def write(target: Path, definition: Mapping[str, Any], tables: Tables, con
     """
     files = []
     for table, columns in tables.items():
-        file = target.with_name(f"{table}.gpkg")
+        file = target.with_name(f"{_stem(table)}.gpkg")
         await _write_table(file, table, columns, conninfo)
         files.append(file)
     await asyncio.to_thread(_zip, target, json.dumps(definition, ensure_ascii=False), files)
@@ -74,13 +74,19 @@ async def write(target: Path, definition: Mapping[str, Any], tables: Tables, con
 async def _write_table(file: Path, table: str, columns: Sequence[str], conninfo: str) -> None:
     named = sql.SQL(", ").join(map(sql.Identifier, columns))
     query = sql.SQL("SELECT {} FROM {}").format(named, sql.Identifier("public", table)).as_string()
-    arguments = ["-f", "GPKG", "-sql", query, "-nln", table, "-a_srs", "EPSG:4326"]
+    layer = re.sub(r"^\W", "_", table)  # GDAL has no layer that begins with a special character
+    arguments = ["-f", "GPKG", "-sql", query, "-nln", layer, "-a_srs", "EPSG:4326"]
     task = {"source": f"PG:{conninfo}", "target": str(file), "arguments": arguments}
     code, said = await ogr.run_translation(task)
     if code == vector_translate.NO_LIBRARY:
         raise ExportFailed("GDAL's library, libgdal, is not installed")
     if code:
         raise ExportFailed(f"GDAL could not write {table}: {said.strip()}")
+
+
+def _stem(table: str) -> str:
+    """Name the file of a table, in whose name there may be what leads to other directories."""
+    return re.sub(r"^\.|[/\\%]", lambda found: f"%{ord(found[0]):02X}", table)
 
 
 def _zip(target: Path, definition: str, files: Sequence[Path]) -> None:
@@ -96,8 +102,8 @@ async def restore_map(catalog: Catalog, definition: Mapping[str, Any], datasets:
     Args:
         catalog: Where it is recorded.
         definition: What ``export.json`` held.
-        datasets: The datasets that its tables became, by the names that the tables had in the file. Where a table
-            was not imported, the map shows the one of its name that is there.
+        datasets: The datasets that its tables became, by the names of their files. Where a table was not imported,
+            the map shows the one of its name that is there.
     """
     described = definition.get("visualization") or {}
     datasets = await _with_existing(catalog, described, datasets)
@@ -114,18 +120,18 @@ async def restore_map(catalog: Catalog, definition: Mapping[str, Any], datasets:
     return new_id
 
 
-async def _with_existing(catalog: Catalog, described: Mapping[str, Any], datasets: Mapping[str, Row]) -> dict[str, Row]:
-    """Add the datasets that a map shows and that did not come with its file."""
-    found = dict(datasets)
+async def _with_existing(catalog: Catalog, described: Mapping[str, Any], files: Mapping[str, Row]) -> dict[str, Row]:
+    """Return the datasets that a map shows by the names of their tables, those that came with no file among them."""
+    found: dict[str, Row] = {}
     for layer in described.get("layers") or ():
         name = (layer.get("options") or {}).get("table_name")
         if name and name not in found:
-            existing = await catalog.find_table(str(name))
-            found |= {name: existing} if existing else {}
+            dataset = files.get(_stem(str(name))) or await catalog.find_table(str(name))
+            found |= {name: dataset} if dataset else {}
     return found
 
 
 def _with_table(options: dict[str, Any], name: str) -> dict[str, Any]:
     """Have the options of a layer name the table that its own has become."""
     old = rf"\b{re.escape(options['table_name'])}\b"
-    return {**options, "table_name": name, "query": re.sub(old, name, str(options.get("query") or ""))}
+    return {**options, "table_name": name, "query": re.sub(old, lambda _: name, str(options.get("query") or ""))}

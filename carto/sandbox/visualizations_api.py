@@ -40,9 +40,9 @@ def routes(state: ServerState) -> list[Route]:
     return [
         *rails_routes("v1/viz", _listing(state), ["GET"]),
         *rails_routes("v1/viz", rails_endpoint(state, create, anonymous=True, reads_body=False), ["POST"]),
-        *rails_routes("v1/viz/{id}", rails_endpoint(state, show, anonymous=True), ["GET"]),
-        *rails_routes("v1/viz/{id}", rails_endpoint(state, update, anonymous=True, reads_body=False), ["PUT"]),
-        *rails_routes("v1/viz/{id}", rails_endpoint(state, delete), ["DELETE"]),
+        *rails_routes("v1/viz/{id:path}", rails_endpoint(state, show, anonymous=True), ["GET"]),
+        *rails_routes("v1/viz/{id:path}", rails_endpoint(state, update, anonymous=True, reads_body=False), ["PUT"]),
+        *rails_routes("v1/viz/{id:path}", rails_endpoint(state, delete), ["DELETE"]),
     ]
 
 

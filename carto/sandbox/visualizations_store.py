@@ -36,7 +36,7 @@ ROW_COUNT = (
 _COLUMNS = sql.SQL(
     f"SELECT v.*, coalesce(m.updated_at, v.created_at) AS changed_at, {SIZE} AS size, {ROW_COUNT} AS row_count"
 )
-_DATASETS_FIRST = sql.SQL("ORDER BY v.type = 'table' DESC, v.updated_at DESC LIMIT 1")
+_BEST_FIRST = "ORDER BY v.name = %(whole)s DESC, v.type = 'table' DESC, v.updated_at DESC LIMIT 1"
 # Kept unless somebody else is about to: readers must not wait for each other.
 _FRESH_GEOMETRY_TYPES = """
 WITH found AS (
@@ -127,17 +127,18 @@ class Catalog:
 
     async def find(self, name_or_id: str) -> Row | None:
         """Return the visualization of an id or a name, with or without a schema; of two, the dataset."""
-        wanted = name_or_id.rpartition(".")[2]
-        column = sql.SQL("v.id" if UUID.fullmatch(wanted) else "v.name")
-        rest = sql.SQL("WHERE {} = %(wanted)s {}").format(column, _DATASETS_FIRST)
-        return next(iter(await self.select(rest, {"wanted": wanted})), None)
+        return await self._first("v.id", name_or_id)
 
     async def find_table(self, name_or_id: str) -> Row | None:
         """Return the dataset of a table's id or name, with or without a schema."""
-        wanted = name_or_id.rpartition(".")[2]
-        column = sql.SQL("v.table_id" if UUID.fullmatch(wanted) else "v.name")
-        rest = sql.SQL("WHERE v.type = 'table' AND {} = %(wanted)s").format(column)
-        return next(iter(await self.select(rest, {"wanted": wanted})), None)
+        return await self._first("v.table_id", name_or_id, "v.type = 'table'")
+
+    async def _first(self, id_column: str, name_or_id: str, condition: str = "true") -> Row | None:
+        """Return what an id or a name means: a name may hold a dot, which else ends the name of a schema."""
+        last = name_or_id.partition(".")[2] or name_or_id
+        matching = f"{id_column} = %(last)s" if UUID.fullmatch(last) else "v.name IN (%(whole)s, %(last)s)"
+        rest = sql.SQL(f"WHERE {condition} AND {matching} {_BEST_FIRST}")
+        return next(iter(await self.select(rest, {"whole": name_or_id, "last": last})), None)
 
     async def datasets(self, names_or_ids: Iterable[str]) -> list[Row] | None:
         """Return the datasets of several tables, or None when one of them does not exist."""

@@ -12,6 +12,7 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 import requests
@@ -189,3 +190,20 @@ def test_uploads_lead_nowhere_else(account: RailsClient) -> None:
         request.url = f"{root}/uploads/{path}"
         with requests.Session() as session:
             assert session.send(request, timeout=30).status_code == 404
+
+
+@pytest.mark.parametrize("odd", ["{} 1/2", "v1.{}", "../{}", "%2F{}", r"back\{}", ".{}"])
+def test_names_that_are_no_names_of_files(account: RailsClient, odd: str) -> None:
+    table = account.new_table("x int")
+    name = odd.format(table)
+    account.sql(f'ALTER TABLE {table} RENAME TO "{name}"')
+    made = account.new_map(name, name=f"Map of {name}")
+    files = files_of(exported(account, visualization_id=made["id"]))
+    assert not any("/" in file or file.startswith(".") for file in files)
+    job = imported_again(account, made)
+    copy = account.dataset(job["derived_visualization_id"])
+    (shown,) = (each["name"] for each in copy["related_tables"])
+    assert shown != name
+    assert account.sql(f"SELECT count(*) AS n FROM {shown}") == [{"n": 2}]
+    for each in (made["name"], name, f"public.{name}"):
+        assert account.dataset(quote(each, safe=""))["name"] == each.removeprefix("public.")
