@@ -11,6 +11,7 @@ from carto.sandbox.parameters import js_string
 
 MAX_NAME_LENGTH = 63
 MIN_PASSWORD_LENGTH = 6
+MAX_QUOTA = 2**63 - 1  # PostgreSQL's bigint
 RESERVED_NAMES = ("admin", "api", "login", "logout", "public", "sandbox", "user", "users", "www")
 CHANGEABLE = ("email", "password", "quota_in_bytes", "viewer", "org_admin", *SOFT_LIMITS)
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
@@ -98,12 +99,21 @@ def _problems(params: Mapping[str, Any], owner: Account) -> list[str]:
         problems.append("Password can't be blank")
     elif "password" in params and len(js_string(params["password"])) < MIN_PASSWORD_LENGTH:
         problems.append(f"Password must be at least {MIN_PASSWORD_LENGTH} characters long")
-    if params.get("quota_in_bytes") is not None and not js_string(params["quota_in_bytes"]).isdecimal():
-        problems.append("Quota in bytes is not a number")
+    problems += _problems_of_quota(params.get("quota_in_bytes"))
     for limit in SOFT_LIMITS:
         if _is_true(params.get(limit)) and limit not in owner.soft_limits:
             problems.append(f"{limit.capitalize().replace('_', ' ')} can't be assigned: the owner doesn't have it")
     return problems
+
+
+def _problems_of_quota(sent: Any) -> list[str]:
+    if sent is None:
+        return []
+    text = js_string(sent)
+    if not text.isdecimal():
+        return ["Quota in bytes is not a number"]
+    too_large = len(text) > len(str(MAX_QUOTA)) or int(text) > MAX_QUOTA
+    return [f"Quota in bytes must be less than or equal to {MAX_QUOTA}"] if too_large else []
 
 
 def _fields(params: Mapping[str, Any], account: Account) -> Json:

@@ -98,10 +98,11 @@ class Members:
     async def change(self, name: str, changes: Mapping[str, Any]) -> Account:
         """Change fields of a user's account and return it."""
         async with self._changing:
-            account = self._state.accounts[name] = replace(self._state.accounts[name], **changes)
-            await self._store.change(account)
+            account = replace(self._state.accounts[name], **changes)
             if "quota_bytes" in changes and account.database_url is None:
                 await asyncio.to_thread(provisioning.set_quota, self._admin, account)
+            account = self._state.accounts[name] = replace(self._state.accounts[name], **changes)
+            await self._store.change(account)
         return account
 
     async def delete(self, name: str) -> None:
