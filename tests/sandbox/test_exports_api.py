@@ -127,6 +127,20 @@ def test_a_map_over_tables_that_were_skipped(account: RailsClient) -> None:
     assert sorted(each["name"] for each in copy["related_tables"]) == sorted([kept, other])
 
 
+def test_a_map_without_layers_can_be_imported_again(account: RailsClient) -> None:
+    job = imported_again(account, account.json("POST", "v1/viz", json={"name": "Nothing yet", "description": "d"}))
+    assert (job["state"], job["tables_created_count"]) == ("complete", 0), job
+    assert account.dataset(job["derived_visualization_id"])["description"] == "d"
+
+
+def test_a_map_of_an_empty_table_shows_that_table_again(account: RailsClient) -> None:
+    table = account.new_table()
+    account.sql(f"TRUNCATE {table}")
+    job = imported_again(account, account.new_map(table))
+    copy = account.dataset(job["derived_visualization_id"])
+    assert [each["name"] for each in copy["related_tables"]] == [table]
+
+
 def test_names_that_only_sql_gives_are_skipped_too(account: RailsClient) -> None:
     table = account.new_table()
     name = f"Capital {table}"

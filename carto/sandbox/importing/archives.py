@@ -86,7 +86,7 @@ def unpack(path: Path, filename: str, directory: Path, max_bytes: int) -> Conten
         else:
             space.link(path, filename)
     contents = _contents_of(directory)
-    if not contents.files:
+    if not contents.files and contents.map is None:  # a map may show nothing yet
         raise ImportFailed(1002, f"{filename} is, or holds, no file of a known format")
     return contents
 

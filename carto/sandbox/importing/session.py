@@ -79,7 +79,7 @@ class Session:
             "guess_quoted": self._options["quoted_fields_guessing"],
         }
         found = [layer for file in contents.files for layer in layers.layers_of(file, **guessing)]
-        if not found:
+        if not found and self._map is None:
             raise ImportFailed(1005, f"there are no rows in {name}")
         if len(found) > MAX_TABLES:
             self._warnings["max_tables_per_import"] = MAX_TABLES
