@@ -1,6 +1,7 @@
 """Fill a table from a CSV file by COPY, and write it into another CSV file by COPY.
 
-The table, copy_example, is made for this, and dropped at the end unless --keep is given.
+The table, copy_example, is made for this, and dropped at the end unless --keep is given. One that is there already is
+left alone: drop it or rename it first.
 
     python examples/copy_example.py --output copy_export.csv
 """

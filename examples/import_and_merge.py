@@ -3,7 +3,8 @@
     python examples/import_and_merge.py "examples/files/daylight_*.csv" --name daylight
 
 Each file is imported by itself, since that finds the types of its columns. Their rows are then put together in one
-transaction, and the datasets of the parts are deleted. If anything fails, nothing stays in the account.
+transaction, and the datasets of the parts are deleted. If anything fails, nothing stays in the account; the one import
+that Ctrl-C interrupts is finished by the server all the same.
 """
 
 from __future__ import annotations

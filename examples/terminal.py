@@ -47,6 +47,8 @@ def run(main: Callable[[], None]) -> None:
     except KeyboardInterrupt:
         print(f"{_script_name()}: interrupted", file=sys.stderr)
         sys.exit(_INTERRUPTED)
+    except UnicodeEncodeError as error:
+        fail(f"{error.object[error.start]!a} can't be written in {error.encoding}: set PYTHONIOENCODING=utf-8")
     except (CartoException, OSError) as error:
         if os.environ.get("CARTO_DEBUG"):
             raise

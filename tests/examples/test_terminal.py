@@ -21,3 +21,11 @@ def test_the_widest_column_gives_way(monkeypatch: pytest.MonkeyPatch, capsys: py
     rows = table_rows(printed)
     assert [(row["kind"], row["name"]) for row in rows if row["kind"]] == [("synchronizations", "stores"), ("maps", "")]
     assert " ".join(row["note"] for row in rows).split() == ["a", "long", "story"] * 10
+
+
+def test_what_an_output_cannot_show_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(EXAMPLES))
+    from terminal import run
+
+    with pytest.raises(SystemExit, match=r"error: '\\xf8' can't be written in ascii: set PYTHONIOENCODING=utf-8"):
+        run(lambda: "København".encode("ascii"))
