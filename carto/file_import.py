@@ -7,7 +7,7 @@ import json
 import logging
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -299,6 +299,8 @@ def _checked_archive(archive: Any, options: Mapping[str, Any]) -> Any:
     if len(given) + (archive is not None) > 1:
         raise CartoUsageException("an import has one source, and this one has several: "
                                   f"{', '.join(given if archive is None else ['the archive', *given])}")
+    if archive is not None and not _is_archive(archive):
+        raise CartoUsageException(f"an archive is a URL, a path, a file or bytes, not {type(archive).__name__}")
     if isinstance(archive, os.PathLike):
         return Path(archive)
     if not isinstance(archive, str) or is_url(archive):
@@ -306,6 +308,11 @@ def _checked_archive(archive: Any, options: Mapping[str, Any]) -> Any:
     if _OTHER_URL.match(archive):
         raise CartoUsageException(f"{archive!r} is no URL that CARTO can fetch (http, https, ftp), and no path")
     return Path(archive)
+
+
+def _is_archive(archive: Any) -> bool:
+    is_data = isinstance(archive, (str, os.PathLike, Iterable)) and not isinstance(archive, Mapping)
+    return is_data or hasattr(archive, "read")
 
 
 def _opened(source: Any) -> contextlib.AbstractContextManager[Any]:

@@ -247,6 +247,12 @@ class TestOtherSources:
             manager.create(archive, privacy="public")
         assert posts.requests == []
 
+    @pytest.mark.parametrize("archive", [5, {"url": URL}, object()])
+    def test_what_is_no_archive(self, manager, posts, archive):
+        with pytest.raises(CartoUsageException, match=f"a path, a file or bytes, not {type(archive).__name__}"):
+            manager.create(archive)
+        assert posts.requests == []
+
     @pytest.mark.parametrize(("archive", "options", "names"), [
         (URL, {"sql": "SELECT 1"}, "the archive, sql="), (None, {"sql": "x", "table_copy": "t"}, "sql=, table_copy="),
         (CSV, {"connection": {}}, "the archive, connection="),
