@@ -9,6 +9,7 @@ import socket
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import psycopg
 import uvicorn
@@ -25,6 +26,9 @@ GRACE_PERIOD_S = 1
 """Seconds that running requests get to finish when the server stops."""
 
 MAX_PORT = 65_535
+
+_SECRET_PARAMETERS = ("api_key", "map_key", "auth_token", "auth_token[]")
+_PARAMETER = re.compile(r"([^?&=\s]+)=[^&\s\"]*")
 
 Options = Mapping[str, Any]
 Report = Callable[[Mapping[str, Any]], None]
@@ -139,9 +143,13 @@ def _description(listener: socket.socket, accounts: list[Account]) -> dict[str, 
 
 def _hide_keys(record: logging.LogRecord) -> bool:
     """Take the keys out of the URLs of the access log."""
-    record.msg = re.sub(r"(api_key=)[^&\s\"]*", r"\1...", record.getMessage())
+    record.msg = _PARAMETER.sub(_hidden, record.getMessage())
     record.args = ()
     return True
+
+
+def _hidden(parameter: re.Match[str]) -> str:
+    return f"{parameter[1]}=..." if unquote(parameter[1]).lower() in _SECRET_PARAMETERS else parameter[0]
 
 
 class _Server(uvicorn.Server):

@@ -424,6 +424,8 @@ def test_verbose_shows_requests_without_their_keys(script: Any) -> None:
     settings = read_settings(process)
     url, key = settings["CARTO_API_URL"], settings["CARTO_API_KEY"]
     requests.get(f"{url}api/v2/sql", params={"api_key": key, "q": "SELECT 1"}, timeout=9)
+    requests.get(f"{url}api/v2/sql?API%5FKEY={key}&q=SELECT+1", timeout=9)
+    requests.get(f"{url}api/v1/map", params={"map_key": key, "auth_token[]": key, "config": "{}"}, timeout=9)
     os.kill(process.pid, signal.SIGINT)
     _, errors = process.communicate(timeout=15)
     assert re.search(r'"GET /user/demo/api/v2/sql\?api_key=\.\.\.&q=SELECT', errors), errors
