@@ -85,7 +85,7 @@ async def _write_table(file: Path, table: str, columns: Sequence[str], conninfo:
 
 
 def _stem(table: str) -> str:
-    """Name the file of a table, in whose name there may be what leads to other directories."""
+    """Name the file of a table, in whose name there may be what leads to other directories; imports read it back."""
     return re.sub(r"^\.|[/\\%]", lambda found: f"%{ord(found[0]):02X}", table)
 
 
@@ -102,8 +102,8 @@ async def restore_map(catalog: Catalog, definition: Mapping[str, Any], datasets:
     Args:
         catalog: Where it is recorded.
         definition: What ``export.json`` held.
-        datasets: The datasets that its tables became, by the names of their files. Where a table was not imported,
-            the map shows the one of its name that is there.
+        datasets: The datasets that its tables became, by the names that the tables had in the file. Where a table
+            was not imported, the map shows the one of its name that is there.
     """
     described = definition.get("visualization") or {}
     datasets = await _with_existing(catalog, described, datasets)
@@ -126,7 +126,7 @@ async def _with_existing(catalog: Catalog, described: Mapping[str, Any], files: 
     for layer in described.get("layers") or ():
         name = (layer.get("options") or {}).get("table_name")
         if name and name not in found:
-            dataset = files.get(_stem(str(name))) or await catalog.find_table(str(name))
+            dataset = files.get(str(name)) or await catalog.find_table(str(name))
             found |= {name: dataset} if dataset else {}
     return found
 

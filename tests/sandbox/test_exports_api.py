@@ -206,7 +206,7 @@ def test_uploads_lead_nowhere_else(account: RailsClient) -> None:
             assert session.send(request, timeout=30).status_code == 404
 
 
-@pytest.mark.parametrize("odd", ["{} 1/2", "v1.{}", "../{}", "%2F{}", r"back\{}", ".{}"])
+@pytest.mark.parametrize("odd", ["{} 1/2", "v1.{}", "../{}", "%2F{}", "5 % {}", r"back\{}", ".{}"])
 def test_names_that_are_no_names_of_files(account: RailsClient, odd: str) -> None:
     table = account.new_table("x int")
     name = odd.format(table)
@@ -219,5 +219,8 @@ def test_names_that_are_no_names_of_files(account: RailsClient, odd: str) -> Non
     (shown,) = (each["name"] for each in copy["related_tables"])
     assert shown != name
     assert account.sql(f"SELECT count(*) AS n FROM {shown}") == [{"n": 2}]
+    skipped = imported_again(account, made, collision_strategy="skip")
+    copy = account.dataset(skipped["derived_visualization_id"])
+    assert [each["name"] for each in copy["related_tables"]] == [name]
     for each in (made["name"], name, f"public.{name}"):
         assert account.dataset(quote(each, safe=""))["name"] == each.removeprefix("public.")

@@ -11,9 +11,10 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
+from urllib.parse import unquote
 
 from carto.sandbox.import_errors import ImportFailed
 
@@ -183,6 +184,8 @@ def _contents_of(directory: Path) -> Contents:
             contents.map = _map_of(path)
         elif path.suffix[1:] in DATA_EXTENSIONS and not _is_within_geodatabase(path, directory):
             contents.files.append(DataFile(path, path.stem))
+    if contents.map is not None:  # its files are named after tables, whose names may hold what those of files can't
+        contents.files = [replace(file, name=unquote(file.name)) for file in contents.files]
     return contents
 
 
