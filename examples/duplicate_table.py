@@ -68,6 +68,8 @@ def read_accounts(parser: argparse.ArgumentParser, path: Path | None) -> configp
     try:
         if not accounts.read(path or "secret.conf", encoding="utf-8") and path:
             parser.error(f"there is no file {path}; secret.conf.example shows what belongs into it")
+    except configparser.ParsingError:  # its text repeats lines of the file, and there are keys in them
+        parser.error(f"{path or 'secret.conf'} cannot be read: its lines are [source], [destination] or NAME = VALUE")
     except configparser.Error as error:
         parser.error(f"{path or 'secret.conf'} cannot be read: {error.message}")
     return accounts
