@@ -411,8 +411,15 @@ def _describe_unreadable(response: requests.Response) -> str:
     if "<html" in text[:1000].lower():
         says = redact(_text_of_html(text), secrets)[:200]
         return f"{status}: the answer is a page of HTML that says: {says!r}"
-    says_something = text.strip("{}[] \t\r\n")
-    return f"{status}: {text.strip()[:500]}" if says_something else f"{status}: the answer is empty"
+    if text.strip("{}[] \t\r\n"):
+        return f"{status}: {text.strip()[:500]}"
+    return f"{status}: the answer{redact(_asked(response), secrets)} is empty"
+
+
+def _asked(response: requests.Response) -> str:
+    """Say what an answer answers, without the parameters of the URL."""
+    method = getattr(getattr(response, "request", None), "method", None)
+    return f" to {method} {response.url.partition('?')[0]}" if method and response.url else ""
 
 
 def _text_of_html(page: str) -> str:

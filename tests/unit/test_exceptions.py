@@ -136,9 +136,9 @@ def test_error_bodies_of_every_form(body, expected):
 
 
 @pytest.mark.parametrize(("body", "text"), [
-    (b"", "502 Bad Gateway: the answer is empty"),
-    (b"   ", "502 Bad Gateway: the answer is empty"),
-    (b"{}", "502 Bad Gateway: the answer is empty"),
+    (b"", "502 Bad Gateway: the answer to POST https://me.carto.com/api/v2/sql is empty"),
+    (b"   ", "502 Bad Gateway: the answer to POST https://me.carto.com/api/v2/sql is empty"),
+    (b"{}", "502 Bad Gateway: the answer to POST https://me.carto.com/api/v2/sql is empty"),
     (b"Bad luck\n", "502 Bad Gateway: Bad luck"),
     (b"<html><head><title>T</title><style>s{}</style></head><body><h1>No &amp; no</h1>\n<p>really</body></html>",
      "502 Bad Gateway: the answer is a page of HTML that says: 'No & no really'"),
@@ -167,6 +167,7 @@ def test_a_position_that_is_no_number(position):
 def test_an_answer_without_a_request():
     error = raised(500, b"oops", request=False)
     assert (error.method, str(error)) == (None, "500: oops")
+    assert str(raised(500, request=False)) == "500: the answer is empty"
 
 
 def test_a_body_that_was_read_as_a_stream():
