@@ -134,8 +134,14 @@ class Kuvizs(Restorer):
 
         Returns:
             Where it is.
+
+        Raises:
+            NotRestoredError: The SDK publishes pages in UTF-8, and it is in another encoding.
         """
-        html = self.folder.file_of(entry, ".html").read_text(encoding="utf-8")
+        try:
+            html = self.folder.file_of(entry, ".html").read_bytes().decode()
+        except UnicodeDecodeError as error:
+            raise NotRestoredError(f"its page is not in UTF-8, so publish the file by other means: {error}") from None
         name = self.folder.read_json(entry)["name"]
         return str(self._kuvizs.create(html, name, if_exists=IF_EXISTS_REPLACE).url)
 

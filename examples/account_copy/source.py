@@ -119,7 +119,7 @@ class Source:
         datasets = self._datasets()
         for relation in relations(self._sql):
             own = relation.schema == schema
-            name = relation.name if own else f"{relation.schema}.{relation.name}"
+            name = relation.name if own else str(relation.identifier)  # quoted: names may have dots in them
             kind = "views" if relation.is_view else "tables"
             if not relation.readable:
                 self._folder.leave_out(kind, name, "the key may not read it")

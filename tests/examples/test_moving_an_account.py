@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import hashlib
 import json
@@ -114,8 +115,8 @@ def _account(name: str) -> Json:
 
 @pytest.fixture(scope="module")
 def accounts() -> Iterator[dict[str, Account]]:
-    """Serve an account to be moved, one to move it to, and two small ones for the rest."""
-    names = ("old", "new", "small", "empty")
+    """Serve an account to be moved, one to move it to, and small ones for the rest."""
+    names = ("old", "new", "small", "empty", "odd", "odd-copy")
     with started_or_skipped(Sandbox(accounts=[_account(name) for name in names])) as running:
         yield {name: Account(found.base_url, found.api_key) for name, found in running.accounts.items()}
 
@@ -525,7 +526,8 @@ def _forget(folder: Path, *items: str) -> None:
 
 
 class TestGeoPackage:
-    def test_there_and_back(self, small: Account, accounts: dict[str, Account], tmp_path: Path) -> None:
+    def test_there_and_back(self, small: Account, small_folder: Path, accounts: dict[str, Account],
+                            tmp_path: Path) -> None:
         """Into an account with a map over a table of that name, and without the other table."""
         folder = tmp_path / "f"
         printed_by("export_account.py", folder, "--format", "gpkg", environment=small.with_key("small_less"))
@@ -533,6 +535,8 @@ class TestGeoPackage:
             ((layer,),) = database.execute("SELECT table_name FROM gpkg_contents").fetchall()
             assert database.execute(f'SELECT count(*) FROM "{layer}"').fetchone() == (7,)
         empty = accounts["empty"]
+        whole = shutil.copytree(small_folder, tmp_path / "whole")
+        printed_by("restore_account.py", whole, "--overwrite", environment=empty.variables)
         empty.rows("UPDATE points SET name = 'changed'; DROP TABLE parents CASCADE; DROP VIEW nice_points")
         assert set(_whats(printed_by("restore_account.py", folder, "--overwrite", environment=empty.variables))) == {
             ("tables", "points"), ("tables", "parents")}
@@ -542,6 +546,46 @@ class TestGeoPackage:
         with empty.client as client:
             (shown,) = VisualizationManager(client).all()
             assert [table.name for table in VisualizationManager(client).get(shown.id).related_tables] == ["points"]
+
+
+ODD_TABLES = ("other.b", "x/y", "..", 'q"x', "it's; DROP TABLE cities", "%s", "new\nline")
+ODD_PAGE = "<html>é\r\nß</html>"
+
+
+@pytest.fixture(scope="module")
+def odd_folder(accounts: dict[str, Account], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Save tables of which two differ by their schemas alone, and pages of which one is not in UTF-8."""
+    odd = accounts["odd"]
+    odd.rows("CREATE SCHEMA other; CREATE TABLE other.b AS SELECT 0 AS number")
+    for number, name in enumerate(ODD_TABLES, 1):
+        odd.rows("CREATE TABLE %(name)s AS SELECT %(number)s::int AS number", name=Identifier(name), number=number)
+    with odd.client as client:
+        KuvizManager(client).create(ODD_PAGE, "Lines")
+        latin = {"name": "Latin", "data": base64.b64encode("<html>é</html>".encode("latin-1")).decode()}
+        assert client.send("api/v4/kuviz", "post", params={"api_key": odd.api_key}, json=latin).status_code == 200
+    folder = tmp_path_factory.mktemp("copies") / "odd"
+    printed_by("export_account.py", folder, environment=odd.variables)
+    return folder
+
+
+class TestOddNamesAndPages:
+    """What other names and pages could be taken for."""
+
+    def test_all_are_saved(self, odd_folder: Path) -> None:
+        manifest = _read(odd_folder / "manifest.json")
+        _check_files(odd_folder, manifest)
+        assert len(manifest["items"]["tables"]) == 1 + len(ODD_TABLES)
+
+    def test_all_but_a_page_in_latin_1_are_restored(self, odd_folder: Path, accounts: dict[str, Account]) -> None:
+        copy = accounts["odd-copy"]
+        failure_of("restore_account.py", odd_folder, environment=copy.variables)
+        assert set(_journal(odd_folder).values()) == {"done", "begun"}
+        assert [item for item, state in _journal(odd_folder).items() if state == "begun"] == ["kuvizs/Latin"]
+        for number, name in [(0, "b"), *enumerate(ODD_TABLES, 1)]:
+            assert copy.rows("SELECT number FROM %(name)s", name=Identifier(name)) == [{"number": number}]
+        with copy.client as client:
+            (page,) = KuvizManager(client).all()
+        assert requests.get(page.url, timeout=30).content == ODD_PAGE.encode()
 
 
 @pytest.fixture
