@@ -16,7 +16,7 @@ from account import account_parser, log_in
 from account_copy.folder import Folder
 from account_copy.outcomes import Outcome, conclude, show
 from account_copy.source import REFUSED, Item, LeftOutError, Source
-from terminal import run, size_text, with_progress
+from terminal import require, run, size_text, with_progress
 
 from carto.auth import APIKeyAuthClient
 from carto.exceptions import CartoException, CartoTransportException
@@ -30,6 +30,7 @@ def main() -> None:
                         help="of the rows: copy (default; exact) or gpkg (GeoPackage, which other programs read)")
     parser.add_argument("--refresh", action="store_true", help="save again what has changed since it was saved")
     options = parser.parse_args()
+    require("prettytable")  # before all the work, whose table it prints
     with log_in(parser, options) as client:
         export(client, options)
 

@@ -20,7 +20,7 @@ from account_copy.outcomes import Outcome, conclude, show
 from account_copy.restored_items import Kuvizs, Maps, NamedMaps, Synchronizations
 from account_copy.restored_tables import Database, ForeignKeys, Tables, Views
 from account_copy.restorer import Restorer
-from terminal import run, size_text, with_progress
+from terminal import require, run, size_text, with_progress
 
 from carto.auth import APIKeyAuthClient
 from carto.exceptions import CartoException, CartoTransportException
@@ -39,6 +39,7 @@ def main() -> None:
     parser.add_argument("--synchronizations", action="store_true",
                         help="start the synchronizations too; their tables are fetched from their sources anew")
     options = parser.parse_args()
+    require("prettytable")  # before all the work, whose table it prints
     with log_in(parser, options) as client:
         restore_all(client, options)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from terminal import fail, print_table, size_text, with_progress
+from terminal import fail, print_table, require, size_text, with_progress
 
 from carto.exceptions import CartoJobException, CartoResponseException, CartoUnauthorizedException
 
@@ -72,6 +72,7 @@ def save_all(kind: str, items: Sequence[N], folder: Path, extension: str, save: 
     if not items:
         print(f"There are no {kind} in this account.")
         return
+    require("prettytable")  # before all the work, whose table it prints
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / name for name in file_names([item.name for item in items], extension)]
     saved, failures = [], []

@@ -97,6 +97,14 @@ def test_a_missing_library_is_named_with_the_command(sandbox: Sandbox, tmp_path:
     assert f"pip install -r {EXAMPLES / 'requirements.txt'}" in message
 
 
+@pytest.mark.parametrize("script", ["export_account.py", "restore_account.py"])
+def test_a_missing_library_is_named_before_anything_is_saved(script: str, tmp_path: Path) -> None:
+    (tmp_path / "prettytable.py").write_text("raise ImportError('not here')")
+    account = {"CARTO_API_URL": "http://127.0.0.1:1/user/me/", "CARTO_API_KEY": "k", "PYTHONPATH": str(tmp_path)}
+    assert failure_of(script, tmp_path / "saved", environment=account).startswith("prettytable is needed")
+    assert not (tmp_path / "saved").exists()
+
+
 def test_progress_is_shown_to_those_who_look(sandbox: Sandbox, tmp_path: Path) -> None:
     reader, terminal = os.openpty()
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("4H", 24, 80, 0, 0))
