@@ -59,17 +59,18 @@ class Database:
             BatchSQLClient(self.client).create_and_wait_for_completion(statement)
 
     def make_way(self, folder: Folder, journal: Journal) -> None:
-        """Drop the views and foreign keys that would keep tables from being replaced; they are restored later."""
+        """Drop the views and foreign keys that would keep tables from being replaced, if they can be restored later."""
         drops = []
         for name, entry in reversed(folder.entries("views").items()):
             found = self.relations.get(entry["name"])
-            if found is not None and found.is_view:
+            if found is not None and found.is_view and folder.problem_with(entry) is None:
                 drops.append(f"DROP {statements.kind_of_view(found.kind)} IF EXISTS {self.identifier(found.name)}")
                 journal.note("views", name, "begun")
         for name, entry in folder.entries("tables").items():
             found = self.relations.get(entry["name"])
-            if found is not None and not found.is_view and entry["foreign_keys"]:
-                drops.append(statements.untying(folder.read_json(entry)["definition"], self.identifier(found.name)))
+            is_tied = found is not None and not found.is_view and entry["foreign_keys"]
+            if is_tied and folder.problem_with(entry) is None:
+                drops.append(statements.untying(folder.read_json(entry)["definition"], self.identifier(entry["name"])))
                 journal.note("foreign_keys", name, "begun")
         if drops:
             self.run(";\n".join(drops))

@@ -452,6 +452,22 @@ class TestRestoringAgain:
         assert {item for item, what in whats.items() if what == "restored"} == {*notes, ("maps", "Points")}
         assert _rows_as_text(accounts["empty"], "points") == _rows_as_text(small, "points")
 
+    def test_what_cannot_be_restored_stays_as_it_is(self, folder: Path, accounts: dict[str, Account],
+                                                    tmp_path: Path) -> None:
+        empty = accounts["empty"]
+        run_script("restore_account.py", folder, environment=empty.variables)
+        broken = shutil.copytree(folder, tmp_path / "f")
+        _forget(broken)
+        _damage(broken / "views" / "nice_points.json")
+        _damage(broken / "tables" / "children.json")
+        query = "SELECT pg_get_viewdef('nice_points'::regclass) AS view, pg_get_constraintdef(oid) AS key " \
+                "FROM pg_constraint WHERE conrelid = 'children'::regclass AND contype = 'f'"
+        before = empty.rows(query)
+        done = run_script("restore_account.py", broken, "--overwrite", environment=empty.variables)
+        assert {item for item, what in _whats(done.stdout).items() if what == "damaged"} >= {
+            ("tables", "children"), ("views", "nice_points")}
+        assert empty.rows(query) == before != []
+
     def test_nothing_is_replaced_unasked(self, folder: Path, accounts: dict[str, Account]) -> None:
         accounts["empty"].rows("UPDATE parents SET code = code || ' changed'; DELETE FROM children")
         _forget(folder)
