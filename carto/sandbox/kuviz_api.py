@@ -57,7 +57,7 @@ async def _authorized(handler: _Handler, store: KuvizStore, call: RailsCall) -> 
         RailsError: 401 or 403; 400 or 500, the body is too large or of unknown size.
     """
     if call.request.method in ("POST", "PUT"):
-        _check_size(call)
+        await _check_size(call)
     body = await parameters.body_parameters(call.request)
     if (call.key or proven_key(call.account, call.request, {}, body)) is None:
         raise RailsError(401)
@@ -68,12 +68,15 @@ async def _authorized(handler: _Handler, store: KuvizStore, call: RailsCall) -> 
     return await handler(store, call, params)
 
 
-def _check_size(call: RailsCall) -> None:
+async def _check_size(call: RailsCall) -> None:
     length = call.request.headers.get("content-length", "")
+    if length.isdecimal() and int(length) <= MAX_REQUEST_BYTES:
+        return
+    async for _ in call.request.stream():  # who is still sending would not see the answer
+        pass
     if not length.isdecimal():
         raise RailsError(500, {"error": "The kuviz can not be created"})
-    if int(length) > MAX_REQUEST_BYTES:
-        raise _refused("Visualization over the size limit (10MB)")
+    raise _refused("Visualization over the size limit (10MB)")
 
 
 async def list_kuvizs(store: KuvizStore, call: RailsCall, params: Json) -> Response:
