@@ -628,6 +628,7 @@ add("NamedMap.instantiate: too many calls", lambda client: _instantiated(_templa
 add("AnonymousMap.__init__", lambda client: maps.AnonymousMap(client))
 add("AnonymousMap.instantiate", lambda client: _instantiated(maps.AnonymousMap(client), MAP_CONFIG))
 add("AnonymousMap.update_from_dict", lambda client: _updated(maps.AnonymousMap(client), layergroupid="abc:123"))
+add("BaseMap.get_tile_url: a map without an instance", lambda client: maps.AnonymousMap(client).get_tile_url(3, 2, 4))
 for name, options in {
     "": {}, ", a layer": {"layer_id": 1}, ", a filter": {"layer_id": 1, "filter": "mapnik"},
     ", vectors": {"extension": "mvt"}, ", the attributes of a feature": {"layer_id": 1, "feature_id": 7},
