@@ -12,7 +12,7 @@ from urllib.parse import quote_plus
 
 from requests import Response
 
-from carto._http.files import writable_target, write_blocks
+from carto._http.files import writable_target, write_blocks, write_whole
 from carto._http.streams import UploadBody, expected_size, read_blocks
 from carto._http.timeouts import TRANSFER, UNSET, Timeout, Unset
 from carto._http.wire import Block
@@ -144,7 +144,7 @@ class CopySQLClient:
             raise CartoUsageException("file_object is open for text, but the data is bytes: open it with mode 'wb'")
         with self._blocks(query, progress, timeout) as blocks:
             for block in blocks:
-                _write_all(file_object, block)
+                write_whole(file_object, block)
 
     def copyto_file_path(self, query: str, path: _Path, append: bool = False, *, progress: Progress = None,
                          timeout: Timeout | Unset = UNSET) -> None:
@@ -224,11 +224,3 @@ def _reported_blocks(response: Response, statement: CopyStatement,
     """Read the data of a COPY TO, whole or with an exception, and tell how far it is."""
     whole = whole_blocks(read_blocks(response), response, statement.format)
     return whole if progress is None else counted(whole, progress, "COPY TO", expected_size(response))
-
-
-def _write_all(file: Any, block: Block) -> None:
-    """Write a block to a file that may take only a part of it, as files without a buffer do."""
-    rest = block if isinstance(file, io.IOBase) else bytes(block)  # others may know nothing but bytes
-    while rest:
-        written = file.write(rest)
-        rest = rest[written:] if isinstance(written, int) and written > 0 else b""
