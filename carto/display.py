@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from html import escape
 from typing import Any, SupportsIndex, TypeVar, overload
 
 T = TypeVar("T")
@@ -48,6 +47,13 @@ class Listing(list[T]):
         rows = [[getattr(item, column, None) for column in columns] for item in self[:_MAX_ROWS]]
         caption = f"{len(self)} in all, the first {_MAX_ROWS} shown" if len(self) > _MAX_ROWS else ""
         return html_table(columns, rows, caption)
+
+
+def escape(text: str) -> str:
+    """Write a text so that HTML shows it as it is."""
+    from html import escape as escape_html  # loads tables of 2,000 names, for what happens in notebooks only
+
+    return escape_html(text)
 
 
 def _cell(value: Any) -> str:

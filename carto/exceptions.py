@@ -284,7 +284,7 @@ class CartoPartialResultException(CartoResponseException):
 _BINARY_TYPES = frozenset({"application/x-protobuf", "image/png", "image/jpeg"})
 
 #: How urllib3 writes a connection, or a pool of them, before what happened to it.
-_POOL = re.compile(r"(?:\w+\(host='([^']*)', port=(\w+)\)|<[^>]* object at 0x\w+>): ")
+_POOL = r"(?:\w+\(host='([^']*)', port=(\w+)\)|<[^>]* object at 0x\w+>): "
 
 _BY_STATUS: dict[int, type[CartoResponseException]] = {
     400: CartoBadRequestException,
@@ -444,9 +444,9 @@ def _plain_text(error: Exception) -> str:
     """Say what failed and where, without the objects of urllib3 that requests shows."""
     cause = error.args[0] if error.args else None
     if isinstance(cause, urllib3.exceptions.MaxRetryError) and cause.reason is not None:
-        return f"no connection to {cause.pool.host}:{cause.pool.port}: {_POOL.sub('', _joined_args(cause.reason))}"
+        return f"no connection to {cause.pool.host}:{cause.pool.port}: {re.sub(_POOL, '', _joined_args(cause.reason))}"
     text = _joined_args(cause) if isinstance(cause, urllib3.exceptions.ProtocolError) else str(error)
-    return _POOL.sub(r"\1:\2: ", text)
+    return re.sub(_POOL, r"\1:\2: ", text)
 
 
 def _joined_args(error: Exception) -> str:

@@ -8,7 +8,6 @@ import logging
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +32,8 @@ DEFAULT_WAIT = 600.0
 _DONE = "complete"
 _FAILED = ("failure", "stuck")
 _JSON = {"content-type": "application/json"}
-_URL = re.compile(r"(https?|ftp)://", re.IGNORECASE)
-_OTHER_URL = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
+_URL = r"(?i)(https?|ftp)://"
+_OTHER_URL = r"(?i)[a-z][a-z0-9+.-]+://"
 #: Sources that are options of the request, not an archive.
 _SOURCES = ("url", "connection", "connector", "sql", "table_copy", "remote_visualization_id")
 
@@ -43,7 +42,7 @@ log = logging.getLogger("carto")
 
 def is_url(archive: Any) -> bool:
     """Tell whether an archive is the URL of one."""
-    return isinstance(archive, str) and _URL.match(archive) is not None
+    return isinstance(archive, str) and re.match(_URL, archive) is not None
 
 
 class FileImportJob(AsyncResource):
@@ -281,6 +280,8 @@ def failure_reason(code: int | None, *texts: Any) -> str | None:
 
 
 def _plain_text(html: Any) -> str:
+    from html import unescape  # loads tables of 2,000 names, for the errors of imports only
+
     return " ".join(unescape(re.sub(r"</?[a-zA-Z][^>]*>", " ", str(html or ""))).split())
 
 
@@ -305,7 +306,7 @@ def _checked_archive(archive: Any, options: Mapping[str, Any]) -> Any:
         return Path(archive)
     if not isinstance(archive, str) or is_url(archive):
         return archive
-    if _OTHER_URL.match(archive):
+    if re.match(_OTHER_URL, archive):
         raise CartoUsageException(f"{archive!r} is no URL that CARTO can fetch (http, https, ftp), and no path")
     return Path(archive)
 

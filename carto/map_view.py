@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 from base64 import b64encode
 from functools import cached_property
-from html import escape
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from carto.auth import NoAuthClient
-from carto.display import html_table
+from carto.display import escape, html_table
 from carto.exceptions import CartoException, CartoResponseException
 from carto.tile_extent import Bounds, bounds_of_features, tile_at, view_of
 

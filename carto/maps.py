@@ -29,7 +29,7 @@ Layer: TypeAlias = "int | str"
 _JSON = {"content-type": "application/json"}
 _MAP_PATH = ANONYMOUS_API_ENDPOINT.format(api_version=API_VERSION)
 #: The template id is the template's name; the owner's name may stand before it.
-_TEMPLATE_ID = re.compile(r"(?:[^/@\s]+@)?[a-z0-9][0-9a-z_-]*", re.IGNORECASE)
+_TEMPLATE_ID = r"(?i)(?:[^/@\s]+@)?[a-z0-9][0-9a-z_-]*"
 _EXPIRED = "Invalid or nonexistent map configuration token"
 _EXISTS = "already exists"
 
@@ -487,7 +487,7 @@ class NamedMapManager(Manager[NamedMap]):
 
 
 def _checked_id(template_id: Any) -> str:
-    if not isinstance(template_id, str) or not _TEMPLATE_ID.fullmatch(template_id):
+    if not isinstance(template_id, str) or not re.fullmatch(_TEMPLATE_ID, template_id):
         raise CartoUsageException(f"{template_id!r} can't be the name of a named map: a letter or a digit, "
                                   "then letters, digits, underscores and hyphens")
     return template_id

@@ -22,7 +22,7 @@ API_ENDPOINT = "api/{api_version}/viz/"
 MAX_NUMBER_OF_RETRIES = 30
 INTERVAL_BETWEEN_RETRIES_S = 5
 
-_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_UUID = r"(?i)[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 
 
 class Visualization(VisualizationResource):
@@ -107,7 +107,7 @@ class VisualizationManager(VisualizationsManager[Visualization]):
             CartoUsageException: Several have that name; the text lists their ids.
         """
         name = str(resource_id)
-        if not name or resource_id is None or _UUID.fullmatch(name):
+        if not name or resource_id is None or re.fullmatch(_UUID, name):
             return super().get(resource_id)
         found = [each for each in self.iterate(q=name) if each.name == name]
         if len(found) > 1:

@@ -25,7 +25,7 @@ _KNOWN_ARGUMENTS = _SEND_ARGUMENTS.union(_REQUEST_ARGUMENTS)
 #: The arguments that the short way knows.
 _SIMPLE_ARGUMENTS = _SEND_ARGUMENTS | {"headers", "data", "params", "auth"}
 _FORM = "application/x-www-form-urlencoded"
-_NOT_IN_HOSTS = re.compile(r"[\s<>{}|\\^`\"]")
+_NOT_IN_HOSTS = r"[\s<>{}|\\^`\"]"
 
 
 def prepare(session: requests.Session, method: str, url: str, args: dict[str, Any]) -> PreparedRequest:
@@ -63,7 +63,7 @@ def prepare(session: requests.Session, method: str, url: str, args: dict[str, An
 def _check_host(url: str) -> None:
     """Meet a base URL that was never filled in; older releases of urllib3 would look for such a host."""
     host = urlsplit(url).hostname or ""
-    if _NOT_IN_HOSTS.search(host):
+    if re.search(_NOT_IN_HOSTS, host):
         raise CartoUsageException(f"the host '{host}' contains characters that no host has: fill in the base URL")
 
 

@@ -33,11 +33,11 @@ _NAMED_IN_HTML = {'"': "&quot;", "&": "&amp;", "<": "&lt;", ">": "&gt;"}
 _MAX_BODY_SEARCHED = 65536
 
 _NAMES = "|".join(SECRET_PARAMETERS)
-_IN_URL = re.compile(rf"(?i)({_NAMES})(=|%(?:25)*3D)[^&\s\"'<>#\\]*")
+_IN_URL = rf"(?i)({_NAMES})(=|%(?:25)*3D)[^&\s\"'<>#\\]*"
 _KEYS = "|".join(SECRET_PARAMETERS + _SECRET_FIELDS)
-_IN_JSON = re.compile(rf"(?i)([\"'](?:{_KEYS})[\"']\s*:\s*[\"'])(?:[^\"'\\]|\\.)*")
-_IN_ESCAPED_JSON = re.compile(rf"(?i)(\\\"(?:{_KEYS})\\\"\s*:\s*\\\")(?:[^\"\\]|\\\\(?:\\.|[^\\]))*")
-_USERINFO = re.compile(r"(?i)(https?://)[^/\s?#\"']+@")
+_IN_JSON = rf"(?i)([\"'](?:{_KEYS})[\"']\s*:\s*[\"'])(?:[^\"'\\]|\\.)*"
+_IN_ESCAPED_JSON = rf"(?i)(\\\"(?:{_KEYS})\\\"\s*:\s*\\\")(?:[^\"\\]|\\\\(?:\\.|[^\\]))*"
+_USERINFO = r"(?i)(https?://)[^/\s?#\"']+@"
 _SECRET_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie", "set-cookie"})
 
 
@@ -55,9 +55,10 @@ def redact(text: str, secrets: Iterable[str] = ()) -> str:
     for secret in sorted(secrets, key=len, reverse=True):
         if len(secret) >= _MIN_SECRET_LENGTH and secret not in _PUBLIC_VALUES:
             text = re.sub("".join(map(_written_forms, secret)), MASK, text)
-    text = _IN_URL.sub(rf"\1\2{MASK}", text)
-    text = _IN_ESCAPED_JSON.sub(rf"\1{MASK}", _IN_JSON.sub(rf"\1{MASK}", text))
-    return _USERINFO.sub(rf"\1{MASK}@", text)
+    text = re.sub(_IN_URL, rf"\1\2{MASK}", text)
+    text = re.sub(_IN_JSON, rf"\1{MASK}", text)
+    text = re.sub(_IN_ESCAPED_JSON, rf"\1{MASK}", text)
+    return re.sub(_USERINFO, rf"\1{MASK}@", text)
 
 
 def redact_value(value: Any, secrets: Iterable[str] = ()) -> Any:

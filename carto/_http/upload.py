@@ -33,7 +33,7 @@ _PEEK_SIZE = 65536
 #: A body up to this many bytes travels in one packet with its headers; http.client would write them one by one.
 _SMALL_BODY = 16384
 #: Answers that are not the last word, such as ``100 Continue``.
-_INTERIM_ANSWERS = re.compile(rb"(?:HTTP/1\.[01] 1\d\d[^\n]*\n(?:[^\r\n]+\r?\n)*\r?\n)+")
+_INTERIM_ANSWERS = rb"(?:HTTP/1\.[01] 1\d\d[^\n]*\n(?:[^\r\n]+\r?\n)*\r?\n)+"
 
 
 class _Watching:
@@ -212,7 +212,7 @@ def _received(sock: socket.socket) -> bytes | None:
         return None
     except OSError:
         return b""
-    interim = _INTERIM_ANSWERS.match(data)
+    interim = re.match(_INTERIM_ANSWERS, data)
     return (data[interim.end():] or None) if interim else data
 
 

@@ -13,16 +13,16 @@ from typing import NamedTuple
 
 from carto.exceptions import CartoUsageException
 
-_TOKEN = re.compile(
-    r"""(?P<blank>\s+|--[^\r\n]*)
+_PIECE = r"""(?xs)
+    (?P<blank>\s+|--[^\r\n]*)
     |(?P<comment>/\*)
     |(?P<string>[eE]'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*')
     |(?P<quoted>"(?:[^"]|"")*")
     |(?P<dollar>\$(?P<tag>(?:[^\W\d]\w*)?)\$.*?\$(?P=tag)\$)
     |(?P<word>[^\W\d][\w$]*)
     |(?P<unclosed>['"]|\$(?:[^\W\d]\w*)?\$)
-    |(?P<symbol>\d[\w.]*|.)""", re.VERBOSE | re.DOTALL)
-_COMMENT_EDGE = re.compile(r"/\*|\*/")
+    |(?P<symbol>\d[\w.]*|.)"""
+_COMMENT_EDGE = r"/\*|\*/"
 
 _EXAMPLES = {"FROM": "COPY table (columns) FROM STDIN WITH (FORMAT csv)",
              "TO": "COPY table TO STDOUT WITH (FORMAT csv) or COPY (SELECT ...) TO STDOUT"}
@@ -78,8 +78,8 @@ def read_copy(query: str, direction: str) -> CopyStatement:
 
 def _tokens(query: str) -> Iterator[_Token]:
     """Cut a text into PostgreSQL's tokens, without blanks and comments."""
-    position = 0
-    while match := _TOKEN.match(query, position):
+    token, position = re.compile(_PIECE), 0
+    while match := token.match(query, position):
         kind, position = str(match.lastgroup), match.end()
         if match["dollar"]:
             kind = "string"
@@ -93,9 +93,9 @@ def _tokens(query: str) -> Iterator[_Token]:
 
 def _end_of_comment(query: str, position: int) -> int:
     """Find the end of a comment, which may hold others."""
-    depth = 1
+    depth, edges = 1, re.compile(_COMMENT_EDGE)
     while depth:
-        edge = _COMMENT_EDGE.search(query, position)
+        edge = edges.search(query, position)
         if edge is None:
             raise CartoUsageException("the query has a comment that does not end: write */ after it")
         depth += 1 if edge[0] == "/*" else -1

@@ -142,12 +142,12 @@ def bind(sql: str | bytes, params: Sequence[Any] | Mapping[str, Any] | None) -> 
     return "".join(pieces) + sql[end:]
 
 
-_PLACEHOLDER = re.compile(r"%(?:\((?P<name>[^)]+)\))?(?P<format>.)?", re.DOTALL)
+_PLACEHOLDER = r"(?s)%(?:\((?P<name>[^)]+)\))?(?P<format>.)?"
 
 
 def _placeholders(sql: str) -> Iterator[re.Match[str]]:
     """Find what a percent sign begins, and refuse what is not a placeholder."""
-    for match in _PLACEHOLDER.finditer(sql):
+    for match in re.finditer(_PLACEHOLDER, sql):
         if match[0] == "%%" or match["format"] == "s":
             yield match
             continue
@@ -269,11 +269,11 @@ def _array_text(values: list[Any], types: set[str], dimensions: int = 1) -> str:
     return "{" + delimiter.join(texts) + "}"
 
 
-_NEEDS_QUOTES = re.compile(r'[\s{}",:\\]')
+_NEEDS_QUOTES = r'[\s{}",:\\]'
 
 
 def _array_element(text: str) -> str:
-    if text and text.upper() != "NULL" and not _NEEDS_QUOTES.search(text):
+    if text and text.upper() != "NULL" and not re.search(_NEEDS_QUOTES, text):
         return text
     return '"' + text.replace("\\", r"\\").replace('"', r"\"") + '"'
 

@@ -148,7 +148,7 @@ class RowDecoder:
             "give columns of the same name names of their own with AS")
 
 
-_ESCAPE = re.compile(r"\\(.)", re.DOTALL)
+_ESCAPE = r"(?s)\\(.)"
 _ESCAPED = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
 
 
@@ -157,7 +157,7 @@ def _unescape(text: str) -> str | None:
         return None
     if "\\" not in text:
         return text
-    return _ESCAPE.sub(lambda match: _ESCAPED.get(match[1], match[1]), text)
+    return re.sub(_ESCAPE, lambda match: _ESCAPED.get(match[1], match[1]), text)
 
 
 def _javascript_number(number: float) -> int | float | str:
@@ -182,18 +182,18 @@ def _boolean(text: str) -> bool:
 _JSON = json.JSONDecoder(parse_int=_number, parse_float=_number)
 
 
-_OCTAL = re.compile(rb"\\(\\|[0-3][0-7]{2})")
+_OCTAL = rb"\\(\\|[0-3][0-7]{2})"
 
 
 def _bytea(text: str) -> dict[str, Any]:
     if text.startswith(r"\x"):
         data = bytes.fromhex(text[2:])
     else:  # bytea_output = escape
-        data = _OCTAL.sub(lambda match: b"\\" if match[1] == b"\\" else bytes([int(match[1], 8)]), text.encode())
+        data = re.sub(_OCTAL, lambda match: b"\\" if match[1] == b"\\" else bytes([int(match[1], 8)]), text.encode())
     return {"type": "Buffer", "data": list(data)}
 
 
-_MOMENT = re.compile(
+_MOMENT = (
     r"(?P<year>\d{4,})-(?P<month>\d\d)-(?P<day>\d\d)"
     r"(?: (?P<time>\d\d:\d\d:\d\d)(?:\.\d+)?(?P<offset>[+-]\d\d(?::\d\d){0,2})?)?(?P<bc> BC)?")
 
@@ -220,7 +220,7 @@ def _in_utc(year: int, rest: str, offset: str) -> str:
     return f"{moment.year - cycle + year}-{moment:%m-%dT%H:%M:%S}Z"
 
 
-_INTERVAL = re.compile(
+_INTERVAL = (
     r"(?:(?P<years>[+-]?\d+) years? ?)?(?:(?P<months>[+-]?\d+) mons? ?)?(?:(?P<days>[+-]?\d+) days? ?)?"
     r"(?:(?P<sign>[+-])?(?P<hours>\d+):(?P<minutes>\d\d):(?P<seconds>\d\d)(?:\.(?P<fraction>\d{1,6}))?)?")
 
@@ -236,28 +236,28 @@ def _interval(text: str) -> dict[str, int | float | str]:
     return {part: _javascript_number(float(value)) for part, value in parts.items() if value}
 
 
-_POINT = re.compile(r"\((?P<x>[^,]+),(?P<y>[^)]+)\)")
-_CIRCLE = re.compile(r"<\((?P<x>[^,]+),(?P<y>[^)]+)\),(?P<radius>[^>]+)>")
+_POINT = r"\((?P<x>[^,]+),(?P<y>[^)]+)\)"
+_CIRCLE = r"<\((?P<x>[^,]+),(?P<y>[^)]+)\),(?P<radius>[^>]+)>"
 
 
-def _numbers(pattern: re.Pattern[str], text: str) -> dict[str, Any]:
+def _numbers(pattern: str, text: str) -> dict[str, Any]:
     return {name: _number(number) for name, number in _matched(pattern, text).groupdict().items()}
 
 
-def _matched(pattern: re.Pattern[str], text: str) -> re.Match[str]:
-    match = pattern.fullmatch(text)
+def _matched(pattern: str, text: str) -> re.Match[str]:
+    match = re.fullmatch(pattern, text)
     if match is None:
         raise ValueError("not in the expected form")
     return match
 
 
-_ARRAY_TOKEN = re.compile(r'[{}]|"((?:[^"\\]|\\.)*)"|([^{},"]+)', re.DOTALL)
+_ARRAY_PART = r'(?s)[{}]|"((?:[^"\\]|\\.)*)"|([^{},"]+)'
 
 
 def _array(convert: _Convert | None, text: str) -> list[Any]:
     """Read an array, of any number of dimensions; bounds before it are passed over."""
     levels: list[list[Any]] = [[]]
-    for token in _ARRAY_TOKEN.finditer(text, text.index("{")):
+    for token in re.finditer(_ARRAY_PART, text[text.index("{"):]):
         quoted, plain = token.groups()
         if token[0] == "{":
             levels.append([])
@@ -267,7 +267,7 @@ def _array(convert: _Convert | None, text: str) -> list[Any]:
         elif plain == "NULL":
             levels[-1].append(None)
         else:
-            element = plain if quoted is None else _ESCAPE.sub(r"\1", quoted)
+            element = plain if quoted is None else re.sub(_ESCAPE, r"\1", quoted)
             levels[-1].append(element if convert is None else convert(element))
     [[array]] = levels
     return list(array)
