@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast, overload
 
 from pyrestcli import fields as pyrestcli_fields
 
+from carto.exceptions import CartoUsageException
+
 if TYPE_CHECKING:
     from carto.resources import Resource
 
@@ -213,7 +215,12 @@ class Base64EncodedField(CharField):
 
     def __set__(self, instance: Any, value: Any) -> None:
         text = value if isinstance(value, str) else ""
-        super().__set__(instance, base64.b64encode(text.encode()).decode())
+        try:
+            data = text.encode()
+        except UnicodeEncodeError as error:
+            raise CartoUsageException(f"{self.name} can't be written as UTF-8: half a surrogate pair at position "
+                                      f"{error.start}") from None
+        super().__set__(instance, base64.b64encode(data).decode())
 
 
 class PasswordAndPrivacyFields(CharField):

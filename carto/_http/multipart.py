@@ -31,7 +31,8 @@ class FileForm(SizedBody):
 
     Args:
         name: The name of the form's field.
-        filename: The name of the file; the server reads its format from the extension.
+        filename: The name of the file; the server reads its format from the extension. What in it is no text, as in
+            names from systems without UTF-8, becomes a question mark.
         source: See `UploadBody`.
         report: Called with the bytes sent, and with the size of the body where it is known.
 
@@ -45,7 +46,7 @@ class FileForm(SizedBody):
         self.content_type = f"multipart/form-data; boundary={boundary}"
         self._head = (f"--{boundary}\r\n"
                       f'Content-Disposition: form-data; name="{_quoted(name)}"; filename="{_quoted(filename)}"\r\n'
-                      "Content-Type: application/octet-stream\r\n\r\n").encode()
+                      "Content-Type: application/octet-stream\r\n\r\n").encode(errors="replace")
         self._tail = f"\r\n--{boundary}--\r\n".encode()
 
     def size(self) -> int | None:

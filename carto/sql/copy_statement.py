@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from carto.exceptions import CartoUsageException
+from carto.sql.parameters import check_characters
 
 _PIECE = r"""(?xs)
     (?P<blank>\s+|--[^\r\n]*)
@@ -64,6 +65,7 @@ def read_copy(query: str, direction: str) -> CopyStatement:
     """
     if not isinstance(query, str):
         raise CartoUsageException(f"a COPY query is a text, not {type(query).__name__}")
+    check_characters(query)
     tokens = list(_tokens(query))
     while tokens and tokens[-1].text == ";":
         tokens.pop()

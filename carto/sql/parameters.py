@@ -69,7 +69,7 @@ def quote_identifier(name: str) -> str:
     """
     if not isinstance(name, str) or not name:
         raise CartoUsageException(f"a name in SQL is text of at least one character; got {type(name).__name__}")
-    _check_characters(name)
+    check_characters(name)
     return '"' + name.replace('"', '""') + '"'
 
 
@@ -86,14 +86,15 @@ def quote_literal(text: str) -> str:
     Raises:
         CartoUsageException: The text holds a character that PostgreSQL can't store (NUL, or half a surrogate pair).
     """
-    _check_characters(text)
+    check_characters(text)
     quoted = "'" + text.replace("'", "''") + "'"
     if "\\" not in quoted:
         return quoted
     return " E" + quoted.replace("\\", r"\\")  # the blank keeps the E apart from a word before it
 
 
-def _check_characters(text: str) -> None:
+def check_characters(text: str) -> None:
+    """Refuse a text with a character that PostgreSQL can't store (NUL, or half a surrogate pair)."""
     if "\0" in text:
         raise CartoUsageException("PostgreSQL can't store the character NUL (\\x00) in text")
     try:

@@ -76,24 +76,31 @@ class Database:
             self.run(";\n".join(drops))
 
 
-class Tables(Restorer):
-    """Restores tables, with their rows and what the account keeps about them.
+class DatabaseRestorer(Restorer):
+    """Restores what is in the database.
 
     Args:
         database: Where to.
         folder: The saved account.
     """
 
-    kind = "tables"
-
     def __init__(self, database: Database, folder: Folder) -> None:
         super().__init__(folder)
         self._database = database
-        self._datasets = DatasetManager(database.client)
 
     def exists(self, entry: Json) -> bool:
-        """Tell whether something has the table's name."""
+        """Tell whether a table or view has the item's name."""
         return entry["name"] in self._database.relations
+
+
+class Tables(DatabaseRestorer):
+    """Restores tables, with their rows and what the account keeps about them."""
+
+    kind = "tables"
+
+    def __init__(self, database: Database, folder: Folder) -> None:
+        super().__init__(database, folder)
+        self._datasets = DatasetManager(database.client)
 
     def restore(self, entry: Json) -> str:
         """Fill a table, compare it with what was saved, and only then give it its name.
@@ -159,20 +166,11 @@ class Tables(Restorer):
             time.sleep(_DATASET_INTERVAL_S)
 
 
-class ForeignKeys(Restorer):
-    """Ties restored tables together, when all of them are there.
-
-    Args:
-        database: Where they are.
-        folder: The saved account.
-    """
+class ForeignKeys(DatabaseRestorer):
+    """Ties restored tables together, when all of them are there."""
 
     kind = "foreign_keys"
     has_files = False
-
-    def __init__(self, database: Database, folder: Folder) -> None:
-        super().__init__(folder)
-        self._database = database
 
     def entries(self) -> list[tuple[str, Json]]:
         """List the tables that have any, and whose keys they refer to."""
@@ -190,23 +188,10 @@ class ForeignKeys(Restorer):
         return ""
 
 
-class Views(Restorer):
-    """Restores views, which need their tables.
-
-    Args:
-        database: Where to.
-        folder: The saved account.
-    """
+class Views(DatabaseRestorer):
+    """Restores views, which need their tables."""
 
     kind = "views"
-
-    def __init__(self, database: Database, folder: Folder) -> None:
-        super().__init__(folder)
-        self._database = database
-
-    def exists(self, entry: Json) -> bool:
-        """Tell whether something has the view's name."""
-        return entry["name"] in self._database.relations
 
     def restore(self, entry: Json) -> str:
         """Make a view."""

@@ -43,6 +43,20 @@ def maps(sandbox: Sandbox) -> MapsClient:
     return maps_client(sandbox)
 
 
+@pytest.fixture(scope="module")
+def map_table(maps: MapsClient) -> Iterator[str]:
+    """Give a table of points that everybody may read."""
+    with maps.table() as name:
+        yield name
+
+
+@pytest.fixture(scope="module")
+def hidden_table(maps: MapsClient) -> Iterator[str]:
+    """Give the same table, to be read with the master key alone."""
+    with maps.table(public=False) as name:
+        yield name
+
+
 def _new_data_dir() -> Iterator[Path]:
     """Give a directory for data that are kept, which every account of this machine may enter."""
     directory = Path(tempfile.mkdtemp(prefix="d-", dir="/tmp"))

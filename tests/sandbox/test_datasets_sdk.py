@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import uuid
 import zipfile
 from collections.abc import Iterator
@@ -95,6 +96,9 @@ class TestImports:
         assert dataset.name == csv.stem.lower().replace(" ", "_")
         assert rows(sql, dataset) == ROWS
         assert (dataset.table.row_count, dataset.table.geometry_types) == (2, ["ST_Point"])
+
+    def test_a_name_that_is_not_utf8(self, manager: DatasetManager, sql: SQLClient) -> None:
+        assert rows(sql, manager.create(CSV.encode(), filename=os.fsdecode(b"caf\xe9.csv"))) == ROWS
 
     def test_a_url_keeps_its_case(self, manager: DatasetManager, sql: SQLClient, web: tuple[Path, str]) -> None:
         directory, url = web

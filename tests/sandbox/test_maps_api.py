@@ -62,18 +62,6 @@ LIMITED_ACCOUNTS: list[Json] = [
 
 
 @pytest.fixture(scope="module")
-def table(maps: MapsClient) -> Iterator[str]:
-    with maps.table() as name:
-        yield name
-
-
-@pytest.fixture(scope="module")
-def private(maps: MapsClient) -> Iterator[str]:
-    with maps.table(public=False) as name:
-        yield name
-
-
-@pytest.fixture(scope="module")
 def limited() -> Iterator[MapsClient]:
     with Sandbox(accounts=LIMITED_ACCOUNTS) as sandbox:
         yield MapsClient(sandbox.base_url, "master_of_limited")
@@ -82,8 +70,8 @@ def limited() -> Iterator[MapsClient]:
 # Instantiation
 
 
-def test_the_answer_tells_where_layers_tiles_and_data_are(maps: MapsClient, table: str) -> None:
-    response = maps.public.instantiate(styled(f"SELECT * FROM {table}", interactivity="cartodb_id, name"))
+def test_the_answer_tells_where_layers_tiles_and_data_are(maps: MapsClient, map_table: str) -> None:
+    response = maps.public.instantiate(styled(f"SELECT * FROM {map_table}", interactivity="cartodb_id, name"))
     assert response.status_code == 200
     body = response.json()
     token = body["layergroupid"]
@@ -99,8 +87,8 @@ def test_the_answer_tells_where_layers_tiles_and_data_are(maps: MapsClient, tabl
     assert RED in colors(tile)
 
 
-def test_layers_get_ids_by_type_and_tiles_of_vector_maps_only_are_vectors(maps: MapsClient, table: str) -> None:
-    sql = f"SELECT * FROM {table}"
+def test_layers_get_ids_by_type_and_tiles_of_vector_maps_only_are_vectors(maps: MapsClient, map_table: str) -> None:
+    sql = f"SELECT * FROM {map_table}"
     three = config({"type": "plain", "options": {"color": "blue"}}, layer(sql, **CSS), layer(sql, **CSS))
     metadata = maps.public.instantiate(three).json()["metadata"]
     assert [each["id"] for each in metadata["layers"]] == ["plain-layer0", "layer0", "layer1"]
@@ -110,8 +98,8 @@ def test_layers_get_ids_by_type_and_tiles_of_vector_maps_only_are_vectors(maps: 
     assert metadata["layers"][0]["meta"]["aggregation"] == {"png": False, "mvt": False}
 
 
-def test_the_same_map_has_the_same_token_and_another_one_has_not(maps: MapsClient, table: str) -> None:
-    described = styled(f"SELECT * FROM {table}")
+def test_the_same_map_has_the_same_token_and_another_one_has_not(maps: MapsClient, map_table: str) -> None:
+    described = styled(f"SELECT * FROM {map_table}")
     token = maps.public.token(described)
     assert maps.public.token(described) == token
     by_get = maps.public.get("", config=json.dumps(described))
@@ -121,16 +109,16 @@ def test_the_same_map_has_the_same_token_and_another_one_has_not(maps: MapsClien
         maps.token(described),
         maps.public.token({**described, "stat_tag": "x"}),
         maps.public.token({"layers": described["layers"], "version": "1.8.0"}),
-        maps.public.token(styled(f"SELECT  * FROM {table}")),
+        maps.public.token(styled(f"SELECT  * FROM {map_table}")),
     ]
     assert len({each.partition(":")[0] for each in [token, *others]}) == 5
 
 
 def test_new_data_change_the_part_after_the_colon_only(maps: MapsClient) -> None:
-    with maps.table() as table:
-        described = styled(f"SELECT * FROM {table}")
+    with maps.table() as map_table:
+        described = styled(f"SELECT * FROM {map_table}")
         token, _, before = maps.public.token(described).partition(":")
-        maps.sql(f"UPDATE {table} SET n = n + 1")
+        maps.sql(f"UPDATE {map_table} SET n = n + 1")
         again, _, after = maps.public.token(described).partition(":")
         assert token == again
         assert int(after) > int(before)
@@ -138,9 +126,9 @@ def test_new_data_change_the_part_after_the_colon_only(maps: MapsClient) -> None
             assert maps.public.get(f"/{token}{any_part}/0/0/0.mvt").status_code == 200
 
 
-def test_a_map_is_forgotten_two_hours_after_its_last_use(maps: MapsClient, table: str) -> None:
+def test_a_map_is_forgotten_two_hours_after_its_last_use(maps: MapsClient, map_table: str) -> None:
     clock = f"{urlsplit(maps.base_url).scheme}://{urlsplit(maps.base_url).netloc}/sandbox/clock"
-    token = maps.public.token(styled(f"SELECT * FROM {table} WHERE n = 4"))
+    token = maps.public.token(styled(f"SELECT * FROM {map_table} WHERE n = 4"))
     try:
         for _ in range(2):  # using it makes it live on
             requests.post(clock, json={"advance": 7000}, timeout=TIMEOUT_S)
@@ -151,7 +139,7 @@ def test_a_map_is_forgotten_two_hours_after_its_last_use(maps: MapsClient, table
             assert response.status_code == 400
             message = f"Invalid or nonexistent map configuration token '{token.partition(':')[0]}'"
             assert errors(response) == [message]
-        assert maps.public.token(styled(f"SELECT * FROM {table} WHERE n = 4")) == token
+        assert maps.public.token(styled(f"SELECT * FROM {map_table} WHERE n = 4")) == token
     finally:
         requests.delete(clock, timeout=TIMEOUT_S)
 
@@ -218,20 +206,20 @@ def test_a_map_may_be_empty_and_of_any_version_up_to_1_8_0(maps: MapsClient, ver
     ],
 )
 def test_errors_of_queries_name_the_layer(
-    maps: MapsClient, table: str, sql: str, status: int, context: Json
+    maps: MapsClient, map_table: str, sql: str, status: int, context: Json
 ) -> None:
-    good = layer(f"SELECT * FROM {table}", **CSS)
-    response = maps.instantiate(config(good, layer(sql.format(table=table), **CSS)))
+    good = layer(f"SELECT * FROM {map_table}", **CSS)
+    response = maps.instantiate(config(good, layer(sql.format(table=map_table), **CSS)))
     assert response.status_code == status, response.text
     (entry,) = response.json()["errors_with_context"]
     assert {key: entry[key] for key in context} == context
     if entry["type"] == "layer":
         assert entry["layer"] == {"id": "layer1", "index": 1, "type": "mapnik"}
-    assert maps.sql(f"SELECT count(*) AS n FROM {table}") == [{"n": 13}]
+    assert maps.sql(f"SELECT count(*) AS n FROM {map_table}") == [{"n": 13}]
 
 
-def test_styles_all_or_none(maps: MapsClient, table: str) -> None:
-    sql = f"SELECT * FROM {table}"
+def test_styles_all_or_none(maps: MapsClient, map_table: str) -> None:
+    sql = f"SELECT * FROM {map_table}"
     response = maps.instantiate(config(layer(sql), layer(sql, **CSS)))
     assert response.status_code == 400
     assert response.json()["errors_with_context"][0]["type"] == "mapconfig"
@@ -239,16 +227,16 @@ def test_styles_all_or_none(maps: MapsClient, table: str) -> None:
     assert errors(response) == ["style0:1:6 Unrecognized rule: marker-wadus"]
 
 
-def test_points_are_not_aggregated_but_asking_for_it_is_told(maps: MapsClient, table: str) -> None:
-    response = maps.instantiate(bare(f"SELECT * FROM {table}", aggregation={"threshold": 1}))
+def test_points_are_not_aggregated_but_asking_for_it_is_told(maps: MapsClient, map_table: str) -> None:
+    response = maps.instantiate(bare(f"SELECT * FROM {map_table}", aggregation={"threshold": 1}))
     assert response.status_code == 400
     assert "does not aggregate" in errors(response)[0]
-    assert maps.instantiate(bare(f"SELECT * FROM {table}", aggregation={"threshold": 1000})).status_code == 200
+    assert maps.instantiate(bare(f"SELECT * FROM {map_table}", aggregation={"threshold": 1000})).status_code == 200
     assert maps.instantiate(bare("SELECT 1", aggregation={"placement": "x"})).status_code == 400
 
 
-def test_bodies_are_json_of_at_most_100_kilobytes(maps: MapsClient, table: str) -> None:
-    described = styled(f"SELECT * FROM {table}")
+def test_bodies_are_json_of_at_most_100_kilobytes(maps: MapsClient, map_table: str) -> None:
+    described = styled(f"SELECT * FROM {map_table}")
     text = json.dumps(described).encode()
     for headers in ({}, {"Content-Type": "text/plain"}, {"Content-Type": "application/x-www-form-urlencoded"}):
         response = maps.call("POST", data=text, headers=headers)
@@ -268,8 +256,8 @@ def test_bodies_are_json_of_at_most_100_kilobytes(maps: MapsClient, table: str) 
     assert errors(latin) == ['unsupported charset "LATIN1"']
 
 
-def test_scripts_on_pages_get_their_errors_with_status_200(maps: MapsClient, table: str) -> None:
-    described = json.dumps(styled(f"SELECT * FROM {table}"))
+def test_scripts_on_pages_get_their_errors_with_status_200(maps: MapsClient, map_table: str) -> None:
+    described = json.dumps(styled(f"SELECT * FROM {map_table}"))
     good = maps.public.get("", config=described, callback="show")
     assert good.text.startswith("/**/ typeof show === 'function' && show({\"layergroupid\"")
     assert good.headers["Content-Type"] == "text/javascript; charset=utf-8"
@@ -281,8 +269,8 @@ def test_scripts_on_pages_get_their_errors_with_status_200(maps: MapsClient, tab
 # Keys
 
 
-def test_keys_are_found_in_header_query_and_body(maps: MapsClient, private: str) -> None:
-    described = styled(f"SELECT * FROM {private}")
+def test_keys_are_found_in_header_query_and_body(maps: MapsClient, hidden_table: str) -> None:
+    described = styled(f"SELECT * FROM {hidden_table}")
     key = maps.api_key
     sent: list[Json] = [
         {"params": {"api_key": key}},
@@ -300,7 +288,7 @@ def test_keys_are_found_in_header_query_and_body(maps: MapsClient, private: str)
                                                            " AS the_geom_webmercator")).text
 
 
-def test_a_bad_key_is_told_before_anything_else(maps: MapsClient, private: str) -> None:
+def test_a_bad_key_is_told_before_anything_else(maps: MapsClient, hidden_table: str) -> None:
     for response in (
         maps.public.instantiate({}, api_key="wrong"),
         maps.public.get("/nothing/0/0/0.png", api_key="wrong"),
@@ -310,9 +298,9 @@ def test_a_bad_key_is_told_before_anything_else(maps: MapsClient, private: str) 
         entry = {"type": "auth", "message": "Unauthorized", "subtype": "api-key-not-found"}
         assert response.json() == {"errors": ["Unauthorized"], "errors_with_context": [entry]}
     for public in ({}, {"api_key": ""}, {"api_key": "default_public"}, {"api_key": "mapsonly_demo"}):
-        response = maps.public.instantiate(styled(f"SELECT * FROM {private}"), **public)
+        response = maps.public.instantiate(styled(f"SELECT * FROM {hidden_table}"), **public)
         assert response.status_code == 403
-        assert f"permission denied for table {private}" in errors(response)[0]
+        assert f"permission denied for table {hidden_table}" in errors(response)[0]
 
 
 def test_a_key_without_maps_and_unknown_users(limited: MapsClient) -> None:
@@ -324,16 +312,16 @@ def test_a_key_without_maps_and_unknown_users(limited: MapsClient) -> None:
     assert MapsClient(nobody, "any").instantiate({"layers": []}).status_code == 401
 
 
-def test_planning_as_the_owner_tells_the_public_nothing(maps: MapsClient, table: str, private: str) -> None:
+def test_planning_as_the_owner_tells_the_public_nothing(maps: MapsClient, map_table: str, hidden_table: str) -> None:
     """Functions that PostgreSQL evaluates while it plans must not run with rights that the caller lacks."""
-    leak = f"SELECT * FROM {table} WHERE n = table_to_xml('{private}'::regclass, true, false, '')::text::int"
+    leak = f"SELECT * FROM {map_table} WHERE n = table_to_xml('{hidden_table}'::regclass, true, false, '')::text::int"
     response = maps.public.instantiate(styled(leak))
     assert response.status_code == 403
     assert "<row" not in response.text
 
 
-def test_tiles_of_private_tables_need_the_key(maps: MapsClient, private: str) -> None:
-    token = maps.token(styled(f"SELECT * FROM {private}"))
+def test_tiles_of_private_tables_need_the_key(maps: MapsClient, hidden_table: str) -> None:
+    token = maps.token(styled(f"SELECT * FROM {hidden_table}"))
     for path in ("0/0/0.mvt", "0/0/0.png"):
         assert maps.public.get(f"/{token}/{path}").status_code == 403
         assert maps.get(f"/{token}/{path}").status_code == 200
@@ -345,12 +333,12 @@ def test_tiles_of_private_tables_need_the_key(maps: MapsClient, private: str) ->
 # Tiles
 
 
-def test_png_tiles(maps: MapsClient, table: str) -> None:
-    token = maps.public.token(styled(f"SELECT * FROM {table}"))
+def test_png_tiles(maps: MapsClient, map_table: str) -> None:
+    token = maps.public.token(styled(f"SELECT * FROM {map_table}"))
     tile = maps.public.get(f"/{token}/0/0/0.png")
     assert tile.headers["Content-Type"] == "image/png"
     assert tile.headers["Cache-Control"] == "public,max-age=31536000"
-    assert table in tile.headers["X-Cache-Channel"]
+    assert map_table in tile.headers["X-Cache-Channel"]
     image = picture(tile)
     assert image.size == (256, 256)
     assert image.getpixel((125, 102)) == RED  # 2° west, 34° north
@@ -382,14 +370,14 @@ def test_png_tiles(maps: MapsClient, table: str) -> None:
         ("http/0/0/0.png", 400, "No 'mapnik' layers in MapConfig"),
     ],
 )
-def test_tiles_that_there_are_not(maps: MapsClient, table: str, path: str, status: int, message: str) -> None:
-    token = maps.public.token(styled(f"SELECT * FROM {table}"))
+def test_tiles_that_there_are_not(maps: MapsClient, map_table: str, path: str, status: int, message: str) -> None:
+    token = maps.public.token(styled(f"SELECT * FROM {map_table}"))
     response = maps.public.get(f"/{token}/{path}")
     assert (response.status_code, errors(response)) == (status, [message])
 
 
-def test_paths_and_verbs_that_there_are_not(maps: MapsClient, table: str) -> None:
-    token = maps.public.token(styled(f"SELECT * FROM {table}"))
+def test_paths_and_verbs_that_there_are_not(maps: MapsClient, map_table: str) -> None:
+    token = maps.public.token(styled(f"SELECT * FROM {map_table}"))
     tile = f"/{token}/0/0/0"
     for method, path in (("GET", tile), ("PUT", ""), ("POST", f"{tile}.png"), ("GET", "/a/b/c/d/e/f")):
         response = maps.call(method, path)
@@ -399,9 +387,9 @@ def test_paths_and_verbs_that_there_are_not(maps: MapsClient, table: str) -> Non
     assert options.headers["Access-Control-Allow-Origin"] == "*"
 
 
-def test_layers_are_chosen_by_number_id_and_type(maps: MapsClient, table: str) -> None:
+def test_layers_are_chosen_by_number_id_and_type(maps: MapsClient, map_table: str) -> None:
     blue = {"cartocss": CSS["cartocss"].replace("#ff0000", "blue"), "cartocss_version": "2.3.0"}
-    west, east = f"SELECT * FROM {table} WHERE n < 6", f"SELECT * FROM {table} WHERE n > 6"
+    west, east = f"SELECT * FROM {map_table} WHERE n < 6", f"SELECT * FROM {map_table} WHERE n > 6"
     token = maps.public.token(
         config(
             {"type": "plain", "options": {"color": "#00ff00"}},
@@ -443,8 +431,8 @@ def test_tiles_of_other_servers(maps: MapsClient) -> None:
 # Static images and attributes
 
 
-def test_static_images(maps: MapsClient, table: str) -> None:
-    token = maps.public.token(styled(f"SELECT * FROM {table}"))
+def test_static_images(maps: MapsClient, map_table: str) -> None:
+    token = maps.public.token(styled(f"SELECT * FROM {map_table}"))
     image = picture(maps.public.get(f"/static/center/{token}/4/34/-4/200/100.png"))
     assert image.size == (200, 100)
     whole = picture(maps.public.get(f"/static/bbox/{token}/-180,-80,180,80/300/200.png"))
@@ -463,9 +451,9 @@ def test_static_images(maps: MapsClient, table: str) -> None:
         assert (response.status_code, errors(response)) == (400, [message])
 
 
-def test_attributes(maps: MapsClient, table: str) -> None:
+def test_attributes(maps: MapsClient, map_table: str) -> None:
     exposed = {"id": "cartodb_id", "columns": ["name", "v", "seen", "ok"]}
-    token = maps.public.token(styled(f"SELECT * FROM {table}", attributes=exposed))
+    token = maps.public.token(styled(f"SELECT * FROM {map_table}", attributes=exposed))
     response = maps.public.get(f"/{token}/0/attributes/1")
     assert response.json() == {"name": "p1", "v": 1.5, "seen": "2020-01-02T00:00:00.000Z", "ok": False}
     missing = maps.public.get(f"/{token}/0/attributes/9999")
@@ -475,7 +463,7 @@ def test_attributes(maps: MapsClient, table: str) -> None:
         response = maps.public.get(f"/{token}/0/attributes/{injected}")
         assert errors(response) == [f"Invalid feature id '{injected}': it is no number"]
     assert maps.public.get(f"/{token}/1/attributes/1").status_code == 400
-    hidden = maps.public.token(styled(f"SELECT * FROM {table}"))
+    hidden = maps.public.token(styled(f"SELECT * FROM {map_table}"))
     assert errors(maps.public.get(f"/{hidden}/0/attributes/1")) == ["Layer 0 has no exposed attributes"]
 
 
@@ -551,11 +539,11 @@ def test_options_of_another_kind_are_told(maps: MapsClient, options: Json, messa
     assert (response.status_code, errors(response)) == (400, [message])
 
 
-def test_json_that_is_nested_too_deeply_and_numbers_that_are_too_long(maps: MapsClient, table: str) -> None:
+def test_json_that_is_nested_too_deeply_and_numbers_that_are_too_long(maps: MapsClient, map_table: str) -> None:
     headers = {"Content-Type": "application/json"}
     response = maps.call("POST", data="[" * 100_000, headers=headers)
     assert (response.status_code, errors(response)) == (400, ["SyntaxError: The JSON is nested too deeply"])
-    token = maps.public.token(styled(f"SELECT * FROM {table}"))
+    token = maps.public.token(styled(f"SELECT * FROM {map_table}"))
     long = "9" * 5000
     paths = (f"/{token}/{long}/0/0.png", f"/{token}/0/{long}/0.mvt", f"/{token}/{long}/attributes/1")
     assert [maps.public.get(path).status_code for path in paths] == [400, 400, 400]

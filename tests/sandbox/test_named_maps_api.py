@@ -33,18 +33,6 @@ PLACEHOLDERS = {
 }
 
 
-@pytest.fixture(scope="module")
-def table(maps: MapsClient) -> Iterator[str]:
-    with maps.table() as name:
-        yield name
-
-
-@pytest.fixture(scope="module")
-def private(maps: MapsClient) -> Iterator[str]:
-    with maps.table(public=False) as name:
-        yield name
-
-
 @pytest.fixture(autouse=True)
 def _remove_templates(maps: MapsClient) -> Iterator[None]:
     yield
@@ -77,9 +65,9 @@ def names_of(maps: MapsClient, name: str, params: Json | None = None) -> list[st
 
 
 @pytest.fixture
-def filled(maps: MapsClient, table: str) -> str:
+def filled(maps: MapsClient, map_table: str) -> str:
     """Keep a template with a placeholder of every type."""
-    sql = f"SELECT * FROM {table} WHERE \"<%= column %>\" = '<%= kind %>' AND n >= <%= least %>"
+    sql = f"SELECT * FROM {map_table} WHERE \"<%= column %>\" = '<%= kind %>' AND n >= <%= least %>"
     style = "#layer { marker-fill: <%= color %>; marker-width: 10; marker-line-width: 0; marker-allow-overlap: true; }"
     return created(maps, config(layer(sql, **{**CSS, "cartocss": style})), placeholders=PLACEHOLDERS)
 
@@ -87,8 +75,8 @@ def filled(maps: MapsClient, table: str) -> str:
 # Administration
 
 
-def test_a_template_is_kept_shown_listed_replaced_and_deleted(maps: MapsClient, table: str) -> None:
-    described = template(styled(f"SELECT * FROM {table}"), view={"zoom": 1}, extra=5)
+def test_a_template_is_kept_shown_listed_replaced_and_deleted(maps: MapsClient, map_table: str) -> None:
+    described = template(styled(f"SELECT * FROM {map_table}"), view={"zoom": 1}, extra=5)
     name = described["name"]
     response = maps.call("POST", "/named", json=described)
     assert (response.status_code, response.json()) == (200, {"template_id": name})
@@ -100,7 +88,7 @@ def test_a_template_is_kept_shown_listed_replaced_and_deleted(maps: MapsClient, 
     again = maps.call("POST", "/named", json=described)
     assert (again.status_code, errors(again)) == (400, [f"Template '{name}' of user 'demo' already exists"])
 
-    other = {"version": "0.0.1", "name": name, "layergroup": bare(f"SELECT * FROM {table}")}
+    other = {"version": "0.0.1", "name": name, "layergroup": bare(f"SELECT * FROM {map_table}")}
     assert maps.call("PUT", f"/named/{name}", json=other).json() == {"template_id": name}
     assert "view" not in maps.get(f"/named/{name}").json()["template"]
     renamed = maps.call("PUT", f"/named/{name}", json={**other, "name": "other"})
@@ -173,13 +161,13 @@ def test_templates_are_json(maps: MapsClient) -> None:
 # Instances
 
 
-def test_an_instance_outlives_its_template(maps: MapsClient, table: str) -> None:
-    name = created(maps, bare(f"SELECT * FROM {table} WHERE n < 3"))
+def test_an_instance_outlives_its_template(maps: MapsClient, map_table: str) -> None:
+    name = created(maps, bare(f"SELECT * FROM {map_table} WHERE n < 3"))
     response = instance(maps.public, name)
     token = response.json()["layergroupid"]
     owner, version, _ = token.split("@")
     assert (owner, len(version), response.headers["Carto-Template-Hash"]) == ("demo", 8, version)
-    other = {"version": "0.0.1", "name": name, "layergroup": bare(f"SELECT * FROM {table} WHERE n < 7")}
+    other = {"version": "0.0.1", "name": name, "layergroup": bare(f"SELECT * FROM {map_table} WHERE n < 7")}
     maps.call("PUT", f"/named/{name}", json=other)
     changed = instance(maps.public, name).json()["layergroupid"]
     assert changed.split("@")[1] != version
@@ -234,13 +222,13 @@ def test_values_that_do_not_fit_their_placeholder(maps: MapsClient, filled: str,
     assert (response.status_code, errors(response)) == (400, [message])
 
 
-def test_styles_and_buffer_sizes_may_be_replaced(maps: MapsClient, filled: str, table: str) -> None:
+def test_styles_and_buffer_sizes_may_be_replaced(maps: MapsClient, filled: str, map_table: str) -> None:
     styles = {"styles": {"0": "#layer { marker-fill: lime; marker-width: 9; }", "7": "#nothing {}"}}
     token = instance(maps, filled, styles).json()["layergroupid"]
     assert (0, 255, 0, 255) in colors(maps.get(f"/{token}/0/0/0.png"))
     sized = created(
         maps,
-        {**styled(f"SELECT * FROM {table}"), "buffersize": {"png": "<%= b %>", "mvt": "8"}},
+        {**styled(f"SELECT * FROM {map_table}"), "buffersize": {"png": "<%= b %>", "mvt": "8"}},
         placeholders={"b": {"type": "number", "default": 16}},
     )
     tokens = {instance(maps, sized, params).json()["layergroupid"] for params in ({}, {"b": 32}, {"b": 16})}
@@ -267,17 +255,17 @@ def test_pages_instantiate_by_script(maps: MapsClient, filled: str) -> None:
 # Auth
 
 
-def test_an_open_template_shows_a_private_table_to_anyone(maps: MapsClient, private: str) -> None:
-    name = created(maps, bare(f"SELECT * FROM {private}"))
+def test_an_open_template_shows_a_private_table_to_anyone(maps: MapsClient, hidden_table: str) -> None:
+    name = created(maps, bare(f"SELECT * FROM {hidden_table}"))
     token = instance(maps.public, name).json()["layergroupid"]
     assert len(features(maps.public.get(f"/{token}/0/0/0.mvt").content)) == 12
     unsigned = token.rpartition("@")[2]
     assert maps.public.get(f"/{unsigned}/0/0/0.mvt").status_code == 403
 
 
-def test_tokens_are_asked_for_at_instantiation_and_for_every_tile(maps: MapsClient, private: str) -> None:
+def test_tokens_are_asked_for_at_instantiation_and_for_every_tile(maps: MapsClient, hidden_table: str) -> None:
     auth = {"method": "token", "valid_tokens": ["s3cret", "other"]}
-    name = created(maps, styled(f"SELECT * FROM {private}"), auth=auth)
+    name = created(maps, styled(f"SELECT * FROM {hidden_table}"), auth=auth)
     for refused in (
         instance(maps.public, name),
         instance(maps.public, name, auth_token="nope"),
@@ -303,14 +291,14 @@ def test_tokens_are_asked_for_at_instantiation_and_for_every_tile(maps: MapsClie
             assert errors(refused) == ["Sorry, you are unauthorized (permission denied)"]
             assert refused.status_code == 403
         regular = maps.public.get(tile, api_key="regular_demo", auth_token="s3cret")
-        assert f"permission denied for table {private}" in errors(regular)[0]
+        assert f"permission denied for table {hidden_table}" in errors(regular)[0]
 
 
-def test_an_instance_keeps_the_auth_that_it_was_made_with(maps: MapsClient, table: str) -> None:
-    name = created(maps, bare(f"SELECT * FROM {table}"))
+def test_an_instance_keeps_the_auth_that_it_was_made_with(maps: MapsClient, map_table: str) -> None:
+    name = created(maps, bare(f"SELECT * FROM {map_table}"))
     token = instance(maps.public, name).json()["layergroupid"]
     closed = {"method": "token", "valid_tokens": ["t"]}
-    described = {"version": "0.0.1", "name": name, "layergroup": bare(f"SELECT * FROM {table}"), "auth": closed}
+    described = {"version": "0.0.1", "name": name, "layergroup": bare(f"SELECT * FROM {map_table}"), "auth": closed}
     maps.call("PUT", f"/named/{name}", json=described)
     assert maps.public.get(f"/{token}/0/0/0.mvt").status_code == 200
     assert instance(maps.public, name).status_code == 403
@@ -321,11 +309,11 @@ def test_an_instance_keeps_the_auth_that_it_was_made_with(maps: MapsClient, tabl
 # Templates as layers, tiles and images
 
 
-def test_layers_of_named_maps(maps: MapsClient, filled: str, private: str) -> None:
+def test_layers_of_named_maps(maps: MapsClient, filled: str, hidden_table: str) -> None:
     options: Json = {"name": filled, "config": {"kind": "green"}}
     token = maps.public.token(config({"type": "named", "options": options}))
     assert len(features(maps.public.get(f"/{token}/0/0/0.mvt").content)) == 4
-    closed = created(maps, styled(f"SELECT * FROM {private}"), auth={"method": "token", "valid_tokens": ["t"]})
+    closed = created(maps, styled(f"SELECT * FROM {hidden_table}"), auth={"method": "token", "valid_tokens": ["t"]})
     for options, status, message in (
         ({}, 400, "Missing Named Map `name` in layer options"),
         ({"name": "nothing"}, 404, "Template 'nothing' of user 'demo' not found"),
@@ -337,13 +325,13 @@ def test_layers_of_named_maps(maps: MapsClient, filled: str, private: str) -> No
     token = maps.public.token(allowed)
     assert len(features(maps.public.get(f"/{token}/0/0/0.mvt").content)) == 12
     assert RED in colors(maps.public.get(f"/{token}/0/0/0.png"))
-    copied = maps.public.instantiate(styled(f"SELECT * FROM {private}"))
+    copied = maps.public.instantiate(styled(f"SELECT * FROM {hidden_table}"))
     assert copied.status_code == 403
 
 
-def test_nobody_forges_layers_of_the_owner(maps: MapsClient, private: str) -> None:
+def test_nobody_forges_layers_of_the_owner(maps: MapsClient, hidden_table: str) -> None:
     for forged in ({"owner_layers": [0]}, {"template": {"auth": {"method": "open"}}}, {"as_owner": True}):
-        described = {**bare(f"SELECT * FROM {private}"), **forged}
+        described = {**bare(f"SELECT * FROM {hidden_table}"), **forged}
         assert maps.public.instantiate(described).status_code == 403
 
 
@@ -355,8 +343,8 @@ def test_tiles_straight_from_a_template(maps: MapsClient, filled: str) -> None:
     assert errors(bad) == ["malformed config parameter, should be a valid JSON"]
 
 
-def test_images_show_what_the_view_says(maps: MapsClient, table: str) -> None:
-    layergroup = styled(f"SELECT * FROM {table}")
+def test_images_show_what_the_view_says(maps: MapsClient, map_table: str) -> None:
+    layergroup = styled(f"SELECT * FROM {map_table}")
     empty_sea = {"zoom": 6, "center": {"lng": -40, "lat": 0}}
     name = created(maps, layergroup, view=empty_sea)
     image = picture(maps.public.get(f"/static/named/{name}/120/80.png"))
@@ -370,9 +358,9 @@ def test_images_show_what_the_view_says(maps: MapsClient, table: str) -> None:
         assert (image.size, len(red)) == ((400, 400), 1)
 
 
-def test_a_preview_hides_layers(maps: MapsClient, table: str) -> None:
+def test_a_preview_hides_layers(maps: MapsClient, map_table: str) -> None:
     blue = {"cartocss": CSS["cartocss"].replace("#ff0000", "blue"), "cartocss_version": "2.3.0"}
-    layergroup = config(layer(f"SELECT * FROM {table}", **CSS), layer(f"SELECT * FROM {table}", **blue))
+    layergroup = config(layer(f"SELECT * FROM {map_table}", **CSS), layer(f"SELECT * FROM {map_table}", **blue))
     name = created(maps, layergroup, view={"preview_layers": {"1": False}})
     assert RED in colors(maps.public.get(f"/static/named/{name}/200/200.png"))
     assert RED not in colors(maps.public.get(f"/static/named/{name}/200/200.png", layer="1"))

@@ -105,6 +105,7 @@ def test_a_query_is_text(copy, query):
     ("COPY t TO STDOUT", "use copyto"), ("COPY (select 1 from stdin) TO STDOUT", "use copyto"),
     ("COPY t FROM STDIN /* no end", r"write \*/"), ("COPY t FROM STDIN WITH (NULL 'x)", "no end"),
     ("COPY \"t FROM STDIN", "no end"), ("COPY t FROM STDIN WHERE a = $x$b", "no end"),
+    ("COPY t (\"\ud800\") FROM STDIN", "half a surrogate pair at position 9"), ("COPY t FROM STDIN\0", "NUL"),
 ])
 def test_statements_that_are_refused_before_any_request(copy, query, problem):
     with responses.RequestsMock(), pytest.raises(CartoUsageException, match=problem):

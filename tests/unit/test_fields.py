@@ -6,6 +6,7 @@ import pytest
 
 from carto import fields
 from carto.api_keys import Grants
+from carto.exceptions import CartoUsageException
 from carto.fields import (
     Base64EncodedField,
     CharField,
@@ -138,6 +139,11 @@ def test_stats_keep_their_counts(thing):
 def test_base64(thing, value, stored):
     thing.data = value
     assert thing.data == stored
+
+
+def test_half_a_character_is_no_text(thing):
+    with pytest.raises(CartoUsageException, match=r"data can't be .* half a surrogate pair at position 3"):
+        thing.data = "<p>\ud800</p>"
 
 
 @pytest.mark.parametrize(("value", "password", "privacy"), [

@@ -43,6 +43,11 @@ def test_line_breaks_in_a_name_do_not_leave_the_header():
     assert part == Part("file", "a%0D%0AX-Evil: 1%0D%0A%0D%0A%22.csv", b"data")
 
 
+def test_a_name_from_a_system_without_utf8_can_be_sent():
+    form = FileForm("file", os.fsdecode(b"caf\xe9.csv"), b"data")
+    assert parts_of(form.content_type, b"".join(form)) == [Part("file", "caf?.csv", b"data")]
+
+
 def test_boundaries_are_never_the_same():
     assert len({FileForm("file", "a.csv", b"").content_type for _ in range(100)}) == 100
 
