@@ -16,6 +16,7 @@ import pytest
 import requests
 
 from carto.sandbox import Sandbox
+from tests.sandbox.processes import reads_proc, servers
 
 Json = dict[str, Any]
 
@@ -444,19 +445,6 @@ def kept() -> Iterator[Sandbox]:
         shutil.rmtree(directory)
 
 
-def servers() -> set[int]:
-    """Find the servers that this process started."""
-    return {int(process.name) for process in Path("/proc").iterdir() if _is_server(process)}
-
-
-def _is_server(process: Path) -> bool:
-    try:
-        stat, command = (process / "stat").read_text(), (process / "cmdline").read_bytes()
-    except OSError:
-        return False
-    return int(stat.rpartition(")")[2].split()[1]) == os.getpid() and b"carto.sandbox.supervisor" in command
-
-
 def test_jobs_survive_a_restart_and_what_was_cut_off_begins_again(kept: Sandbox) -> None:
     jobs = Jobs(kept.start().base_url)
     jobs.sql("create table log (n serial, t text)")
@@ -472,7 +460,7 @@ def test_jobs_survive_a_restart_and_what_was_cut_off_begins_again(kept: Sandbox)
     assert jobs.log() == ["before", "first", "cut off", "waiting"]
 
 
-@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="processes are read from /proc")
+@reads_proc
 def test_of_a_job_that_ran_when_the_server_died_nobody_knows(kept: Sandbox) -> None:
     others = servers()
     jobs = Jobs(kept.start().base_url)

@@ -7,13 +7,14 @@ import json
 import select
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 import requests
 
 from carto.sandbox import Sandbox
 from tests.sandbox.api import TIMEOUT_S, Account
+from tests.sandbox.processes import wait_until
 
 COPY = "COPY copied (id, name) FROM STDIN WITH (FORMAT csv, HEADER true)"
 CSV = b'id,name\n1,one\n2,"two, \xc3\xb1"\n'
@@ -42,13 +43,6 @@ def limited(limited_sandbox: Sandbox) -> Account:
 def pieces(data: bytes, size: int = 7) -> Iterator[bytes]:
     for start in range(0, len(data), size):
         yield data[start : start + size]
-
-
-def wait_for(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def upload_head(account: Account, q: str, *headers: str) -> bytes:
@@ -178,11 +172,11 @@ def test_an_upload_that_breaks_off_leaves_no_rows(account: Account, headers: lis
     with account.connect() as connection:
         connection.sendall(upload_head(account, COPY, *headers))
         connection.sendall(b"d\r\nid,name\n1,one\r\n" if "chunked" in headers[0] else b"id,name\n1,one\n")
-        wait_for(lambda: account.value(ACTIVE) == 1)
+        wait_until(lambda: account.value(ACTIVE) == 1)
         if politely:
             connection.shutdown(socket.SHUT_WR)
             assert connection.recv(1000) == b"HTTP/1.1 400 Bad Request\r\n\r\n"
-    wait_for(lambda: account.value(ACTIVE) == 0)
+    wait_until(lambda: account.value(ACTIVE) == 0)
     assert account.value("select count(*) from copied") == 0
 
 
@@ -272,4 +266,4 @@ def test_a_client_that_leaves_ends_the_copy(account: Account) -> None:
         connection.sendall(f"GET {account.target(endless, '/copyto')} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
         assert connection.recv(1 << 16)
         assert account.value(ACTIVE) == 1
-    wait_for(lambda: account.value(ACTIVE) == 0)
+    wait_until(lambda: account.value(ACTIVE) == 0)

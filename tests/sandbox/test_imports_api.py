@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import base64
-import contextlib
 import json
 import os
 import shutil
 import signal
 import tempfile
 import threading
-import time
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -22,6 +20,7 @@ from carto.sandbox import Sandbox
 from carto.sandbox.accounts import account_from_dict
 from tests.sandbox.file_server import FileServer, file_server
 from tests.sandbox.import_client import DATA, ImportClient
+from tests.sandbox.processes import children, peak_of_servers, reads_proc, servers, wait_until
 from tests.sandbox.rails_client import Json, words
 
 MASTER = {"type": "master", "token": "master"}
@@ -39,7 +38,6 @@ KEYS = words(
     " get_error_text display_name success original_url warnings is_raster"
 )
 CSV = b"name,lat,lon\na,40,-3\nb,41,2\n"
-reads_proc = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="processes are read from /proc")
 NOBODY = str(uuid.UUID(int=1))
 
 
@@ -419,7 +417,7 @@ def test_connectors_that_fail(account: ImportClient, connector: Json) -> None:
 @reads_proc
 def test_an_upload_goes_to_disk(client_of: Callable[[str], ImportClient], carto: Sandbox, directory: Path) -> None:
     account = client_of("small")
-    before = peak_of_server()
+    before = peak_of_servers()
     size = 100 << 20
 
     def body() -> Iterator[bytes]:
@@ -433,41 +431,12 @@ def test_an_upload_goes_to_disk(client_of: Callable[[str], ImportClient], carto:
     response = account.call("POST", "v1/imports", data=body(), headers=headers)
     job = account.wait(response.json()["item_queue_id"])
     assert (job["state"], job["error_code"]) == ("failure", 6666)
-    assert peak_of_server() - before < 20 << 20
-
-
-def peak_of_server() -> int:
-    """Return the bytes that the server of this module has used at most."""
-    status = Path(f"/proc/{max(servers())}/status").read_text()
-    return int(status.partition("VmHWM:")[2].split()[0]) * 1024
-
-
-def servers() -> set[int]:
-    """Find the servers that this process started."""
-    return children({os.getpid()}, b"carto.sandbox.supervisor")
+    assert peak_of_servers() - before < 20 << 20
 
 
 def workers() -> set[int]:
     """Find the processes of imports that those servers started."""
     return children(servers(), b"carto.sandbox.importing.worker")
-
-
-def children(parents: set[int], mark: bytes) -> set[int]:
-    """Find processes by their parents and a part of their commands."""
-    found = set()
-    for process in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            stat, command = (process / "stat").read_text(), (process / "cmdline").read_bytes()
-            if int(stat.rpartition(")")[2].split()[1]) in parents and mark in command:
-                found.add(int(process.name))
-    return found
-
-
-def wait_until(is_reached: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
-    while not is_reached():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def test_an_upload_that_breaks_off_leaves_nothing(account: ImportClient) -> None:

@@ -14,6 +14,7 @@ import requests
 
 from carto.sandbox import Sandbox, javascript
 from tests.sandbox.api import TIMEOUT_S, Account
+from tests.sandbox.processes import peak_of_servers, reads_proc, wait_until
 
 TIMED_OUT = {
     "error": [
@@ -339,23 +340,19 @@ def test_a_client_that_leaves_ends_its_statement(account: Account) -> None:
     with account.connect() as connection:
         request = f"GET {account.target('select pg_sleep(60) /* left_alone */')} HTTP/1.1\r\nHost: x\r\n\r\n"
         connection.sendall(request.encode())
-        wait_for(lambda: account.value(running) == 1)
-    wait_for(lambda: account.value(running) == 0)
+        wait_until(lambda: account.value(running) == 1)
+    wait_until(lambda: account.value(running) == 0)
 
 
-def wait_for(condition: Any) -> None:
-    deadline = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
-
+@reads_proc
 def test_many_rows_need_little_memory(account: Account) -> None:
+    before = peak_of_servers()
     with requests.get(
         account.url,
-        params={"q": "select i, repeat('x', 1000) as t from generate_series(1,30000) i", "api_key": account.api_key},
+        params={"q": "select i, repeat('x', 1000) as t from generate_series(1,100000) i", "api_key": account.api_key},
         stream=True,
         timeout=TIMEOUT_S,
     ) as answer:
         size = sum(len(piece) for piece in answer.iter_content(1 << 16))
-    assert size > 30_000_000
+    assert size > 100_000_000
+    assert peak_of_servers() - before < 20 << 20
