@@ -15,8 +15,9 @@ import ipaddress
 import re
 import warnings
 from collections.abc import Mapping
+from contextvars import ContextVar
 from types import TracebackType
-from typing import Any, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 from urllib.parse import SplitResult, unquote, urlencode, urlsplit
 
 import requests
@@ -29,7 +30,7 @@ from requests.auth import AuthBase, HTTPBasicAuth
 from carto import __version__
 from carto._http.redaction import redact
 from carto._http.session import Sender, new_session, same_origin
-from carto._http.timeouts import UNSET, Timeout, Unset
+from carto._http.timeouts import UNSET, DefaultTimeout, Timeout, Unset
 from carto.exceptions import (
     CartoException,
     CartoInvalidResponseException,
@@ -56,6 +57,20 @@ class SendsRequests(Protocol):
 
     def send(self, relative_path: str, http_method: str, **requests_args: Any) -> Response:
         """Send a request to a path below the base URL."""
+
+
+class _Options(NamedTuple):
+    """What `send_with` asks of a call besides its arguments."""
+
+    client: SendsRequests
+    method: str
+    timeout: Timeout | Unset
+    idempotent: bool
+    api_key_in: str | None
+
+
+#: The options of a call that goes through a `send` of the caller's own, which does not know them; see `send_with`.
+_passed_by: ContextVar[_Options | None] = ContextVar("carto_options", default=None)
 
 
 class _UsernameGetter:
@@ -167,10 +182,19 @@ class _CartoClient(_UsernameGetter, _BaseUrlChecker, _ClientIdentifier, BaseAuth
             CartoTransportException: No answer came.
             CartoUsageException: The path leads away from `base_url`.
         """
+        passed = _passed_by.get()
+        if passed is not None and passed.client is self and passed.method == http_method.lower():
+            timeout = passed.timeout if isinstance(timeout, Unset) else timeout
+            idempotent = idempotent or passed.idempotent
+            if passed.api_key_in is not None:
+                requests_args.setdefault("api_key_in", passed.api_key_in)
         method, args = self.prepare_send(http_method, **requests_args)
-        args.pop("api_key_in", None)  # left over by a `prepare_send` of the caller's own
+        args.pop("api_key_in", None)  # left over by a `prepare_send` of the caller's own, which may add others
+        added = {name: args.pop(name) for name in ("timeout", "idempotent") if name in args}
+        if isinstance(timeout, (Unset, DefaultTimeout)):
+            timeout = added.get("timeout", timeout)
         return self._sender.send(self.session, method, self._url(relative_path), timeout=timeout,
-                                 idempotent=idempotent, **args)
+                                 idempotent=idempotent or added.get("idempotent", False), **args)
 
     send.takes_options = True  # type: ignore[attr-defined]  # see `send_with`
 
@@ -267,7 +291,8 @@ class APIKeyAuthClient(_CartoClient):
     """A client that authenticates with an API key.
 
     The key travels in an Authorization header where the user's name is certain
-    (``/user/NAME/`` in the address, ``NAME.carto.com``, or `username`), else in the query.
+    (``/user/NAME/`` in the address, ``NAME.carto.com``, or `username`) and the session has no
+    credentials of its own for that header, else in the query.
 
     Args:
         base_url: The address of the account: ``https://USER.carto.com/`` or ``https://HOST/user/USER/``.
@@ -300,6 +325,7 @@ class APIKeyAuthClient(_CartoClient):
         in_header = api_key_in == "header" or (
             api_key_in == "auto" and (username is not None or _name_is_certain(url)))
         self.api_key_in = "header" if in_header else "query"
+        self._gives_way = api_key_in == "auto"
 
     def prepare_send(self, http_method: str, **requests_args: Any) -> tuple[str, dict[str, Any]]:
         """Add the client's headers, identifier and API key to the arguments of a request.
@@ -308,12 +334,14 @@ class APIKeyAuthClient(_CartoClient):
             http_method: The verb, in any case.
             **requests_args: The arguments, which are not changed; ``api_key_in`` chooses ``header``
                 or ``query`` for this request, and ``auth`` takes the header, so that the key goes
-                into the query.
+                into the query. Credentials of the session take it as well, where nobody chose
+                ``header``.
 
         Returns:
             The verb in lower case, and new arguments.
         """
-        place = requests_args.get("api_key_in") or self.api_key_in
+        usual = "query" if self._gives_way and _has_credentials(self.session) else self.api_key_in
+        place = requests_args.get("api_key_in") or usual
         method, args = super().prepare_send(http_method, **requests_args)
         if place == "header" and not requests_args.get("auth"):
             args["auth"] = HTTPBasicAuth(self.username.encode(), self.api_key.encode())
@@ -377,11 +405,10 @@ class AuthAPIClient(_CartoClient, BasicAuthClient):
 
         Raises:
             CartoTransportException: No answer came.
-            CartoRateLimitException: There were too many calls.
-            CartoServerException: The server failed, so that the answer is not known.
+            CartoResponseException: The server answered with another error than that the key is refused.
         """
         response = self.send("api/v3/api_keys", "get", idempotent=True, params={"per_page": "1000"})
-        if 400 <= response.status_code < 500:
+        if response.status_code in (401, 403):
             return False
         body = read_data(response)
         keys = body.get("result", []) if isinstance(body, dict) else []
@@ -391,6 +418,8 @@ class AuthAPIClient(_CartoClient, BasicAuthClient):
 def send_with(client: SendsRequests, relative_path: str, http_method: str, *, timeout: Timeout | Unset = UNSET,
               idempotent: bool = False, api_key_in: str | None = None, **requests_args: Any) -> Response:
     """Send through any client: options of ours go only to clients whose `send` takes them.
+
+    They go past a `send` that a subclass of our clients overrides, to ours behind it.
 
     Args:
         client: An auth client of ours, of pyrestcli, or one that the caller wrote.
@@ -411,14 +440,20 @@ def send_with(client: SendsRequests, relative_path: str, http_method: str, *, ti
     if not hasattr(client, "send"):
         raise CartoUsageException("what talks to CARTO needs an authentication client, such as "
                                   f"APIKeyAuthClient(base_url, api_key), not {type(client).__name__}")
+    options = None
     if getattr(getattr(type(client), "send", None), "takes_options", False):
         requests_args.update(timeout=timeout, idempotent=idempotent)
         if api_key_in is not None:
             requests_args["api_key_in"] = api_key_in
+    else:
+        options = _Options(client, http_method.lower(), timeout, idempotent, api_key_in)
+    before = _passed_by.set(options)
     try:
         return client.send(relative_path, http_method, **requests_args)
     except requests.RequestException as caught:
         error = transport_error(caught)
+    finally:
+        _passed_by.reset(before)
     raise error from error.args[0]
 
 
@@ -478,6 +513,11 @@ def _joined_params(params: Any, more: dict[str, str]) -> Any:
         text = params.decode() if isinstance(params, bytes) else params
         return f"{text}&{urlencode(more)}" if text else urlencode(more)
     return [*params, *more.items()]
+
+
+def _has_credentials(session: requests.Session) -> bool:
+    """Tell whether a session fills the Authorization header itself, as for a gate in front of a server."""
+    return bool(session.auth or session.headers.get("Authorization"))
 
 
 def _checked_key(api_key: str) -> str:

@@ -95,6 +95,7 @@ def _is_text_map(value: Any) -> bool:
 
 def _prepare_simple(session: requests.Session, method: str, url: str, args: dict[str, Any]) -> PreparedRequest:
     request = _blank(method).copy()
+    request.hooks = {"response": []}  # copies share theirs, and credentials may be given as hooks
     params, data = args.get("params"), args.get("data")
     request.url = f"{_prepared_url(url)}?{urlencode(params)}" if params else _prepared_url(url)
     headers = {**session.headers, **(args.get("headers") or {})}

@@ -17,6 +17,8 @@ import responses
 from pyrestcli.auth import BaseAuthClient
 
 from carto import __version__
+from carto._http import timeouts
+from carto._http.timeouts import UNSET
 from carto.auth import (
     APIKeyAuthClient,
     AuthAPIClient,
@@ -32,7 +34,9 @@ from carto.exceptions import (
     CartoConnectionException,
     CartoException,
     CartoInvalidResponseException,
+    CartoLimitException,
     CartoNotFoundException,
+    CartoResponseException,
     CartoServerException,
     CartoUsageException,
 )
@@ -343,6 +347,17 @@ def test_credentials_of_the_caller_take_the_header_and_the_key_goes_into_the_que
     assert query_of(server.calls[0])["api_key"] == [KEY]
 
 
+def test_credentials_of_the_session_take_the_header_unless_it_is_chosen(server):
+    gate = requests.Session()
+    gate.headers["Authorization"] = "Bearer gate"
+    for options in ({}, {"username": "you"}, {"api_key_in": "header"}):
+        APIKeyAuthClient(CLOUD, KEY, session=gate, **options).send("api/v2/sql", "get")
+    APIKeyAuthClient(CLOUD, KEY, session=gate).send("api/v2/sql", "get", api_key_in="header")
+    assert [call.request.headers["Authorization"] for call in server.calls] == [
+        "Bearer gate", "Bearer gate", basic("me", KEY), basic("me", KEY)]
+    assert [query_of(call).get("api_key") for call in server.calls] == [[KEY], [KEY], None, None]
+
+
 @pytest.fixture
 def netrc(tmp_path, monkeypatch):
     path = tmp_path / "netrc"
@@ -409,6 +424,21 @@ def test_an_overridden_prepare_send_is_called(server):
     assert [call.request.headers["X-Mine"] for call in server.calls] == ["yes", "only"]
 
 
+@pytest.mark.parametrize(("asked", "expected"), [
+    ({}, 30), ({"timeout": 3}, 3), ({"timeout": None}, None), ({"timeout": timeouts.SQL}, 30)])
+def test_an_overridden_prepare_send_may_add_a_timeout(server, asked, expected):
+    class Patient(APIKeyAuthClient):
+        def prepare_send(self, http_method, **requests_args):
+            method, args = super().prepare_send(http_method, **requests_args)
+            return method, {**args, "timeout": 30, "idempotent": True}
+
+    client = Patient(CLOUD, KEY, timeout=99)
+    with mock.patch.object(client._sender, "send", wraps=client._sender.send) as sender:
+        client.send("api/v2/sql", "get", **asked)
+    assert sender.call_args.kwargs["timeout"] == expected
+    assert sender.call_args.kwargs["idempotent"] is True
+
+
 def test_an_overridden_send_is_called_without_options_it_does_not_know(server):
     class Mine(APIKeyAuthClient):
         calls = ()
@@ -421,6 +451,62 @@ def test_an_overridden_send_is_called_without_options_it_does_not_know(server):
     response = send_with(client, "api/v2/sql", "get", timeout=3, idempotent=True, api_key_in="query", params={"a": "b"})
     assert response.status_code == 200
     assert client.calls == (("api/v2/sql", "get", ("params",)),)
+
+
+class Wrapping(APIKeyAuthClient):
+    """Passes calls on as scripts do that count or log them, after one of its own."""
+
+    def send(self, relative_path, http_method, **requests_args):
+        super().send("api/v2/sql", "put")
+        return super().send(relative_path, http_method, **requests_args)
+
+
+def test_options_go_past_an_overridden_send(server):
+    client = Wrapping(UNCERTAIN, KEY, api_key_in="header")
+    with mock.patch.object(client._sender, "send", wraps=client._sender.send) as sender:
+        send_with(client, "api/v2/sql", "GET", timeout=3, idempotent=True, api_key_in="query")
+        client.send("api/v2/sql", "get")
+    assert [(call.kwargs["timeout"], call.kwargs["idempotent"]) for call in sender.call_args_list] == [
+        (UNSET, False), (3, True), (UNSET, False), (UNSET, False)]
+    assert ["api_key" in query_of(call) for call in server.calls] == [False, True, False, False]
+
+
+def test_what_an_overridden_send_gives_itself_goes_before(server):
+    class Hasty(APIKeyAuthClient):
+        def send(self, relative_path, http_method, **requests_args):
+            return super().send(relative_path, http_method, timeout=1, api_key_in="header", **requests_args)
+
+    client = Hasty(CLOUD, KEY)
+    with mock.patch.object(client._sender, "send", wraps=client._sender.send) as sender:
+        send_with(client, "api/v2/sql", "get", timeout=3, api_key_in="query")
+    assert sender.call_args.kwargs["timeout"] == 1
+    assert "api_key" not in query_of(server.calls[0])
+
+
+def test_options_are_for_the_client_that_was_asked(server):
+    plain = APIKeyAuthClient(CLOUD, KEY)
+
+    class Asking(APIKeyAuthClient):
+        def send(self, relative_path, http_method, **requests_args):
+            send_with(plain, "api/v2/sql", "get")
+            plain.send("api/v2/sql", "get")
+            raise CartoConnectionException("gone")
+
+    client = Asking(CLOUD, KEY)
+    with mock.patch.object(plain._sender, "send", wraps=plain._sender.send) as sender:
+        with pytest.raises(CartoConnectionException):
+            send_with(client, "api/v2/sql", "get", timeout=3, idempotent=True)
+    assert [call.kwargs["timeout"] for call in sender.call_args_list] == [UNSET, UNSET]
+
+
+def test_an_overridden_send_that_failed_leaves_nothing_behind(server):
+    client = Wrapping(CLOUD, KEY)
+    with mock.patch.object(client._sender, "send", side_effect=requests.ConnectionError) as sender:
+        with pytest.raises(CartoConnectionException):
+            send_with(client, "api/v2/sql", "put", timeout=3)
+        with pytest.raises(requests.ConnectionError):
+            client.send("api/v2/sql", "put")
+    assert [call.kwargs["timeout"] for call in sender.call_args_list] == [3, UNSET]
 
 
 def test_options_reach_a_client_of_ours(server):
@@ -526,7 +612,7 @@ def test_every_status_but_a_rate_limit_is_returned_by_send(server):
 @pytest.mark.parametrize(("status", "answer", "expected"), [
     (200, {"result": [{"token": "other"}, {"token": KEY}]}, True), (200, {"result": [{"token": "other"}]}, False),
     (200, {"result": []}, False), (200, {}, False), (200, [], False), (200, {"result": ["text"]}, False),
-    (401, {"errors": "no"}, False), (403, {}, False), (404, {}, False),
+    (401, {"errors": "no"}, False), (403, {}, False),
 ])
 def test_is_valid_api_key(server, status, answer, expected):
     server.add("GET", f"{CLOUD}api/v3/api_keys", json=answer, status=status)
@@ -534,9 +620,12 @@ def test_is_valid_api_key(server, status, answer, expected):
     assert server.calls[0].request.headers["Authorization"] == basic("me", KEY)
 
 
-def test_a_failing_server_does_not_make_a_key_invalid(server):
-    server.add("GET", f"{CLOUD}api/v3/api_keys", status=500, body="<html>oops</html>")
-    with pytest.raises(CartoServerException):
+@pytest.mark.parametrize(("status", "error"), [
+    (500, CartoServerException), (404, CartoNotFoundException), (408, CartoResponseException),
+    (429, CartoLimitException)])
+def test_another_failure_does_not_make_a_key_invalid(server, status, error):
+    server.add("GET", f"{CLOUD}api/v3/api_keys", status=status, body="<html>oops</html>")
+    with pytest.raises(error):
         AuthAPIClient(CLOUD, KEY, retries=0).is_valid_api_key()
 
 

@@ -27,7 +27,7 @@ import urllib3
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from requests.adapters import HTTPAdapter
-from requests.auth import HTTPBasicAuth
+from requests.auth import HTTPBasicAuth, HTTPDigestAuth
 
 from carto._http import session as session_module
 from carto._http.retry import MAX_WAIT, Retries, never_connected
@@ -224,7 +224,7 @@ def test_a_proxy_that_is_not_there_is_a_connection_never_made(waits, monkeypatch
     with unused_port() as port:
         monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{port}")
         with (NoAuthClient("http://me.example.org/") as client,
-              pytest.raises(CartoConnectionException, match="Unable to connect to proxy: ")):
+              pytest.raises(CartoConnectionException, match=r"(Unable to connect|Cannot connect) to proxy: ")):
             client.send("x", "post", data={"q": "1"})
     assert len(waits) == 2
 
@@ -548,10 +548,22 @@ def test_the_sessions_credentials_are_used_where_the_key_leaves_the_header_free(
     session.auth = ("proxy", "password")
     with scripted(OK) as server, session:
         for client in (NoAuthClient(server.base_url, session),
+                       APIKeyAuthClient(server.base_url, "the key", session=session),
                        APIKeyAuthClient(server.base_url, "the key", session=session, api_key_in="query"),
-                       APIKeyAuthClient(server.base_url, "the key", session=session)):
+                       APIKeyAuthClient(server.base_url, "the key", session=session, api_key_in="header")):
             client.send("x", "get")
-        assert [b"Basic cHJveHk6cGFzc3dvcmQ=" in request for request in server.requests] == [True, True, False]
+        assert [b"Basic cHJveHk6cGFzc3dvcmQ=" in request for request in server.requests] == [True, True, True, False]
+        assert [b"api_key=the+key" in request for request in server.requests] == [False, True, True, False]
+
+
+def test_credentials_that_are_hooks_stay_with_their_request():
+    challenge = status(401, 'WWW-Authenticate: Digest realm="r", nonce="n", qop="auth"')
+    with scripted(OK, OK, challenge) as server, client_of(server) as client, client_of(server) as other:
+        gated = client.send("x", "get", auth=HTTPDigestAuth("gate", "password"))
+        assert gated.request.hooks["response"] != []
+        assert other.send("x", "get").request.hooks == {"response": []}
+        assert other.send("x", "get").status_code == 401
+        assert not any(b"Digest" in request for request in server.requests)
 
 
 def test_mounted_adapters_are_used():
