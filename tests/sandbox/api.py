@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import base64
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 import requests
+
+from tests.sandbox.processes import wait_until
 
 TIMEOUT_S = 30
 
@@ -77,6 +81,17 @@ class Account:
     def connect(self) -> socket.socket:
         parts = urlsplit(self.url)
         return socket.create_connection((parts.hostname or "", parts.port or 0), TIMEOUT_S)
+
+    @contextmanager
+    def lock_held(self, number: str) -> Iterator[None]:
+        """Hold an advisory lock of the database until the end: then the client leaves, which ends its statement."""
+        held = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted"
+        before = self.value(held)
+        with self.connect() as connection:
+            target = self.target(f"SELECT pg_advisory_xact_lock({number}), pg_sleep(60)")
+            connection.sendall(f"GET {target} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+            wait_until(lambda: bool(self.value(held) > before))
+            yield
 
     def target(self, q: str, path: str = "") -> str:
         """Return path and query of a request, for those that are written to a socket by hand."""

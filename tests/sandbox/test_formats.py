@@ -7,8 +7,6 @@ import json
 import struct
 import subprocess
 import sys
-import tempfile
-import time
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,21 +20,30 @@ from carto.sandbox.formats import vector_translate
 from carto.sandbox.formats.column_order import geometry_first
 from carto.sandbox.node_types import Column
 from tests.sandbox.api import Account
+from tests.sandbox.processes import wait_until
 
 ROWS = "select * from formats_t order by cartodb_id"
 
 
 @pytest.fixture(scope="module")
-def account(sandbox: Sandbox) -> Iterator[Account]:
-    account = Account(sandbox.base_url, sandbox.api_key)
+def own_sandbox(module_data_dir: Path) -> Iterator[Sandbox]:
+    """Serve a sandbox whose temporary files are in a place of its own."""
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("TMPDIR", str(module_data_dir))
+        with Sandbox() as running:
+            yield running
+
+
+@pytest.fixture(scope="module")
+def account(own_sandbox: Sandbox) -> Account:
+    account = Account(own_sandbox.base_url, own_sandbox.api_key)
     account.rows(
         "create table formats_t (name text, value double precision, the_geom geometry(Geometry,4326));"
         "insert into formats_t (name, value, the_geom) values ('uno', 1.5, 'SRID=4326;POINT(0 0)'),"
         " ('dos, ñ', null, 'SRID=4326;POINT(10 5)'), ('tres', -4, null);"
         "select CDB_CartodbfyTable('formats_t')"
     )
-    yield account
-    account.rows("drop table formats_t")
+    return account
 
 
 def good(account: Account, q: str, **params: Any) -> requests.Response:
@@ -265,14 +272,12 @@ def test_files_without_geometry(account: Account, tmp_path: Path) -> None:
     assert sorted(names) == ["cartodb-query.cpg", "cartodb-query.dbf"]
 
 
-def test_no_temporary_file_stays(account: Account) -> None:
+def test_no_temporary_file_stays(account: Account, module_data_dir: Path) -> None:
     for name in ("csv", "shp", "gpkg"):
         good(account, "select 1 as a", format=name)
         assert account.get("select 1/(9-i) as a from generate_series(1,9) i", format=name).status_code == 400
-    deadline = time.monotonic() + 10  # for other sandboxes on this machine, which may be writing now
-    while leftovers := list(Path(tempfile.gettempdir()).glob("carto-sandbox-*/tmp*")):
-        assert time.monotonic() < deadline, leftovers
-        time.sleep(0.1)
+    (directory,) = module_data_dir.glob("carto-sandbox-*")
+    wait_until(lambda: not list(directory.glob("tmp*")))
 
 
 def test_gdal_finds_its_own_proj_whatever_a_wheel_has_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
