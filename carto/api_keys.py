@@ -212,7 +212,7 @@ class APIKeyManager(Manager[APIKey]):
         if not grants.apis:
             raise CartoUsageException("apis is empty, so that the key would be of no use: give ['sql', 'maps'], "
                                       "or one of them")
-        key = APIKey(self.client, name=name, grants=grants)
+        key: APIKey = self.resource_class(self.client, name=name, grants=grants)
         key.save()
         return key
 

@@ -75,7 +75,10 @@ class Dataset(VisualizationResource):
         path = self.get_resource_endpoint()
         if path is None:
             raise CartoUsageException("the dataset has no id: it was not read from the server")
-        self.send(path, "get", params={"with_dependent_visualizations": _DEPENDENTS_NAMED}, idempotent=True)
+        fresh = type(self)(self.client)
+        fresh.send(path, "get", params={"with_dependent_visualizations": _DEPENDENTS_NAMED}, idempotent=True)
+        # the rest may have been changed here, to be saved when the dataset is not deleted
+        self.update_from_dict({name: value for name, value in vars(fresh).items() if name.startswith("dependent_")})
 
     def _dependents(self) -> str:
         names = [str(each.name) for each in self.dependent_visualizations or ()]
@@ -158,7 +161,11 @@ class DatasetManager(VisualizationsManager[Dataset]):
 
         Raises:
             CartoJobException: The import failed, or its datasets can't be told from others that came meanwhile.
+            CartoUsageException: The arguments do not go together; an interval goes with `create` alone.
         """
+        if import_args.get("interval") is not None:
+            raise CartoUsageException("create_all takes no interval: create(archive, interval) makes one dataset that "
+                                      "is fetched again")
         deadline = _deadline(timeout, progress)
         before = {each.id: each.updated_at for each in self.iterate()}
         job = self._started(archive, progress, import_args)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, SupportsIndex, TypeVar, overload
 
+from carto._http.redaction import redact
+
 T = TypeVar("T")
 
 #: Rows shown of a long list.
@@ -17,7 +19,7 @@ def html_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], caption: s
 
     Args:
         columns: The names of the columns.
-        rows: The cells of each row; None is left empty, and everything is escaped.
+        rows: The cells of each row; None is left empty, secrets in URLs are masked, and everything is escaped.
         caption: A line above the table.
 
     Returns:
@@ -60,4 +62,6 @@ def _cell(value: Any) -> str:
     if value is None:
         return ""
     text = ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
+    if "://" in text:
+        text = redact(text)
     return escape(text if len(text) <= _MAX_CELL_LENGTH else f"{text[:_MAX_CELL_LENGTH]}…")

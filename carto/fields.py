@@ -224,12 +224,14 @@ class Base64EncodedField(CharField):
 
 
 class PasswordAndPrivacyFields(CharField):
-    """A password that carries the privacy with it: a password protects, none makes public."""
+    """A password that carries the privacy with it: a password protects, None or an empty text makes public."""
 
     def __set__(self, instance: Any, value: Any) -> None:
-        protects = isinstance(value, str) and bool(value)
-        super().__set__(instance, value if protects else None)
-        instance.privacy = PRIVACY_PASSWORD if protects else PRIVACY_PUBLIC
+        if not isinstance(value, (str, type(None))):
+            raise CartoUsageException(f"{self.name} must be a text, or None for no protection, "
+                                      f"not {type(value).__name__}")
+        super().__set__(instance, value or None)
+        instance.privacy = PRIVACY_PASSWORD if value else PRIVACY_PUBLIC
 
 
 def parse_datetime(text: str) -> datetime:

@@ -15,6 +15,7 @@ from requests import Response
 
 from carto import jobs
 from carto._http.multipart import FileForm, of_known_size
+from carto._http.redaction import redact, redact_value
 from carto._http.timeouts import TRANSFER
 from carto.auth import SendsRequests, data_of
 from carto.exceptions import CartoException as CartoException  # scripts import it from here, too
@@ -145,13 +146,17 @@ class FileImportJob(AsyncResource):
         if last.state != _DONE or self.success is False:
             raise jobs.failure(last)
         if self.warnings:
-            log.warning("carto: import %s ended with warnings: %s", self.get_id(), self.warnings)
+            log.warning("carto: import %s ended with warnings: %s", self.get_id(), redact_value(self.warnings))
 
     def update_from_dict(self, attribute_dict: Mapping[str, Any]) -> None:
         """Take over an answer; the server calls the id in three ways."""
         super().update_from_dict(attribute_dict)
         if self.item_queue_id is None:
             self.item_queue_id = self.queue_id or self.id
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = super().__getstate__()
+        return state if self.get_id() is None else {**state, "archive": None}  # of no use any more, perhaps open
 
     def _send_json(self, url: str | None, options: dict[str, Any]) -> Response:
         body = json_options(options)
@@ -210,7 +215,7 @@ class FileImportJobManager(Manager[FileImportJob]):
         Returns:
             The job, started.
         """
-        job = FileImportJob(archive, self.client)
+        job: FileImportJob = self.resource_class(archive, self.client)
         job.run(progress=progress, **kwargs)
         return job
 
@@ -224,7 +229,8 @@ class FileImportJobManager(Manager[FileImportJob]):
         yield from map(self.get, ids[:limit])
 
     def _new_resource(self) -> FileImportJob:
-        return FileImportJob(None, self.client)
+        job: FileImportJob = self.resource_class(None, self.client)
+        return job
 
 
 def json_options(options: Mapping[str, Any]) -> dict[str, Any]:
@@ -274,7 +280,7 @@ def failure_reason(code: int | None, *texts: Any) -> str | None:
     Returns:
         The line, or None when the server said nothing.
     """
-    parts = [_plain_text(text).rstrip(".") for text in texts]
+    parts = [redact(_plain_text(text)).rstrip(".") for text in texts]
     reason = ". ".join(part for part in parts if part)
     return f"error {code}: {reason}".rstrip(": ") if code is not None else reason or None
 
@@ -291,7 +297,7 @@ def _checked_archive(archive: Any, options: Mapping[str, Any]) -> Any:
     Returns:
         A URL, None for a source among the options, or else a file in one of its forms.
     """
-    archive = None if archive == "" else archive
+    archive = None if isinstance(archive, str) and not archive else archive
     given = [f"{name}=" for name in _SOURCES if name in options]
     is_service = "service_item_id" in options
     if archive is None and not given and not is_service:
@@ -300,6 +306,9 @@ def _checked_archive(archive: Any, options: Mapping[str, Any]) -> Any:
     if len(given) + (archive is not None) > 1:
         raise CartoUsageException("an import has one source, and this one has several: "
                                   f"{', '.join(given if archive is None else ['the archive', *given])}")
+    if hasattr(archive, "to_csv"):
+        raise CartoUsageException(f"an archive is a URL, a path, a file or bytes, not {type(archive).__name__}: write "
+                                  "it by its to_csv and give the path of the file, or its bytes with filename=")
     if archive is not None and not _is_archive(archive):
         raise CartoUsageException(f"an archive is a URL, a path, a file or bytes, not {type(archive).__name__}")
     if isinstance(archive, os.PathLike):
@@ -307,7 +316,7 @@ def _checked_archive(archive: Any, options: Mapping[str, Any]) -> Any:
     if not isinstance(archive, str) or is_url(archive):
         return archive
     if re.match(_OTHER_URL, archive):
-        raise CartoUsageException(f"{archive!r} is no URL that CARTO can fetch (http, https, ftp), and no path")
+        raise CartoUsageException(f"{redact(archive)!r} is no URL that CARTO can fetch (http, https, ftp), and no path")
     return Path(archive)
 
 

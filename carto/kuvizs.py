@@ -24,8 +24,8 @@ class Kuviz(SavesChanges, WarnResource):
 
     Attributes:
         data: Its HTML: assigned as text and kept as base64, the form in which it is sent. The server does not tell it.
-        password: What visitors have to give; None makes the page public. The server does not tell it, and it
-            is not shown, pickled or copied with the rest.
+        password: What visitors have to give, a text; None makes the page public. The server does not tell it, and
+            it is not shown, pickled or copied with the rest.
         privacy: public or password.
         url: Where the page is.
         if_exists: What `save` does when others have the new name: IF_EXISTS_FAIL, also when not given, or
@@ -68,9 +68,12 @@ class Kuviz(SavesChanges, WarnResource):
         """Leave out what is None, and say what is to become of others of the same name: the server would delete them.
 
         Raises:
-            CartoUsageException: A password is to protect the page, and there is none.
+            CartoUsageException: A password is to protect the page, and there is none; or there is no text in `data`.
         """
         values = {name: value for name, value in super()._values(names).items() if value is not None}
+        if values.get("data") == "":
+            raise CartoUsageException("data must be the HTML of a page as text (bytes are to be decoded): what was "
+                                      "assigned to it is empty, or no text")
         if values.get("privacy") == PRIVACY_PASSWORD and "password" not in values:
             raise CartoUsageException("privacy is 'password', but there is no password: assign one to password")
         return {**values, "if_exists": _checked_if_exists(self.if_exists or IF_EXISTS_FAIL)}
@@ -129,10 +132,11 @@ class KuvizManager(Manager[Kuviz]):
         """
         for what, text in (("html", html), ("name", name)):
             if not isinstance(text, str) or not text:
-                raise CartoUsageException(f"{what} must be a text, not {text!r}")
-        if password is not None and (not isinstance(password, str) or not password):
+                raise CartoUsageException(f"{what} must be a text, not {type(text).__name__ if text else 'empty'}")
+        if password == "":
             raise CartoUsageException("password must be a text, or None for a public page")
-        kuviz = Kuviz(self.client, data=html, name=name, password=password, if_exists=if_exists)
+        kuviz: Kuviz = self.resource_class(
+            self.client, data=html, name=name, password=password, if_exists=if_exists)
         kuviz.save(force_create=True)
         kuviz.if_exists = None  # it was about this call: a later change of the name must not delete others
         return kuviz

@@ -18,6 +18,7 @@ it. How they are listed, read, saved and deleted stands here, once::
 
 from __future__ import annotations
 
+import copy
 import itertools
 import sys
 import warnings
@@ -41,6 +42,7 @@ _JSON = {"content-type": "application/json"}
 _warned: set[type] = set()
 
 R = TypeVar("R", bound="Resource")
+_Self = TypeVar("_Self", bound="Resource")
 
 
 class NonPublicAPIWarning(FutureWarning):
@@ -94,7 +96,13 @@ class _Connected(pyrestcli_resources.APIConnected):
 
         Returns:
             The answer, whatever its status.
+
+        Raises:
+            CartoUsageException: There is no client.
         """
+        if self.client is None:
+            raise CartoUsageException(f"this {type(self).__name__} has no client to send with (pickles are without): "
+                                      "assign one to its attribute client, or read it again")
         return send_with(self.client, url, http_method, **{"api_key_in": self.api_key_in, **client_args})
 
 
@@ -134,7 +142,7 @@ class Resource(_Connected, pyrestcli_resources.Resource, metaclass=ResourceMetac
         """How the API identifies the resource, what people call it, and what it takes.
 
         Where no fields are named, `save` sends all that have a value. Secret fields are
-        not shown; pickles and copies are without them.
+        not shown; pickles and copies are without them. Pickles are without the client as well.
         """
 
         id_field = "id"
@@ -177,7 +185,7 @@ class Resource(_Connected, pyrestcli_resources.Resource, metaclass=ResourceMetac
                 else:
                     load(self, value)
         if self._cleared:
-            self._cleared -= attribute_dict.keys()
+            self._cleared = self._cleared.difference(attribute_dict)
 
     def note_assigned(self, name: str, value: Any) -> None:
         """Remember a field that None was assigned to, so that `save` sends null for it."""
@@ -249,7 +257,18 @@ class Resource(_Connected, pyrestcli_resources.Resource, metaclass=ResourceMetac
         return values
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in self.__dict__.items() if name not in self.Meta.secret_fields}
+        shown = {name: value for name, value in self.__dict__.items() if name not in self.Meta.secret_fields}
+        return {**shown, "client": None}  # it holds a key
+
+    def __copy__(self: _Self) -> _Self:
+        copied = type(self).__new__(type(self))
+        vars(copied).update(self.__getstate__(), client=self.client)
+        return copied
+
+    def __deepcopy__(self: _Self, memo: dict[int, Any]) -> _Self:
+        copied = memo[id(self)] = copy.copy(self)
+        vars(copied).update(copy.deepcopy(vars(copied), memo))
+        return copied
 
     def __str__(self) -> str:
         name = getattr(self, self.Meta.name_field, None)

@@ -14,15 +14,16 @@ from carto.exceptions import CartoException, CartoInvalidResponseException, Cart
 from carto.fields import BooleanField, CharField, DateTimeField, DictField, IntegerField
 from carto.file_import import failure_reason, json_options
 from carto.resources import AsyncResource, Manager
+from carto.synchronizations import MIN_INTERVAL as MIN_INTERVAL  # scripts may import it from here
+from carto.synchronizations import checked_interval
 
 API_VERSION = "v1"
 API_ENDPOINT = "api/{api_version}/synchronizations/"
 API_FORCE_SYNC_SUFFIX = "sync_now"
 
-#: Seconds between two synchronizations; the server takes no less.
-MIN_INTERVAL = 900
 _DONE = "success"
 _FAILED = "failure"
+_QUEUED = "queued"
 _JSON = {"content-type": "application/json"}
 #: Options of imports that the server would accept here and forget.
 _FORGOTTEN = ("privacy", "collision_strategy")
@@ -151,7 +152,7 @@ class SyncTableJob(AsyncResource):
         """Ask for a synchronization at once.
 
         The server accepts one in 15 minutes: `enqueued` tells whether it did,
-        and a line in the log says when it will.
+        and a line in the log says when it will. `wait` waits for its end.
 
         Raises:
             CartoUsageException: The synchronization has not been created.
@@ -161,7 +162,10 @@ class SyncTableJob(AsyncResource):
             raise CartoUsageException("the synchronization has no id: run or retrieve it first")
         response = self.send(self.get_force_sync_endpoint(), "put", json={}, headers=dict(_JSON))
         answer = data_of(self.client, response)
-        if isinstance(answer, Mapping) and answer.get("enqueued") is False:
+        enqueued = answer.get("enqueued") if isinstance(answer, Mapping) else None
+        if enqueued:
+            self.state = _QUEUED  # what was known is about the one before, which `wait` would take for this one
+        elif enqueued is False:
             with contextlib.suppress(CartoException):  # the answer is known; only the hint would be less exact
                 self.refresh()
             log.warning("carto: synchronization %s was not started now: %s", self.get_id(), self._when_possible())
@@ -205,28 +209,10 @@ class SyncTableJobManager(Manager[SyncTableJob]):
         Raises:
             CartoUsageException: The interval is too short.
         """
-        job = SyncTableJob(url, interval, self.client)
+        job: SyncTableJob = self.resource_class(url, interval, self.client)
         job.run(**kwargs)
         return job
 
     def _new_resource(self) -> SyncTableJob:
-        return SyncTableJob(None, None, self.client)
-
-
-def checked_interval(interval: Any) -> int:
-    """Refuse an interval that the server would refuse, or worse, take.
-
-    Args:
-        interval: Seconds, as a number or as its text.
-
-    Returns:
-        The number.
-
-    Raises:
-        CartoUsageException: It is not a number of seconds of 900 or more.
-    """
-    is_text = isinstance(interval, str) and interval.isascii() and interval.isdigit()
-    is_number = isinstance(interval, int) and not isinstance(interval, bool)
-    if not (is_text or is_number) or int(interval) < MIN_INTERVAL:
-        raise CartoUsageException(f"interval is a number of seconds, {MIN_INTERVAL} or more, not {interval!r}")
-    return int(interval)
+        job: SyncTableJob = self.resource_class(None, None, self.client)
+        return job

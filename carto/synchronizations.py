@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Any
+
+from carto.exceptions import CartoUsageException
 from carto.fields import BooleanField, CharField, DateTimeField, IntegerField
 from carto.resources import Resource
+
+#: Seconds between two synchronizations; the server takes no less.
+MIN_INTERVAL = 900
 
 
 class Synchronization(Resource):
@@ -39,3 +46,28 @@ class Synchronization(Resource):
 
         collection_endpoint = "api/v1/synchronizations/"
         saved_fields = ("interval",)
+
+    def _values(self, names: Iterable[str]) -> dict[str, Any]:
+        values = super()._values(names)
+        if "interval" in values:
+            values["interval"] = checked_interval(values["interval"])
+        return values
+
+
+def checked_interval(interval: Any) -> int:
+    """Refuse an interval that the server would refuse, or worse, take.
+
+    Args:
+        interval: Seconds, as a number or as its text.
+
+    Returns:
+        The number.
+
+    Raises:
+        CartoUsageException: It is not a number of seconds of 900 or more.
+    """
+    is_text = isinstance(interval, str) and interval.isascii() and interval.isdigit()
+    is_number = isinstance(interval, int) and not isinstance(interval, bool)
+    if not (is_text or is_number) or int(interval) < MIN_INTERVAL:
+        raise CartoUsageException(f"interval is a number of seconds, {MIN_INTERVAL} or more, not {interval!r}")
+    return int(interval)

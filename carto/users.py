@@ -150,7 +150,7 @@ class UserManager(Manager[User]):
         if not _organization(self.client):
             raise CartoUsageException("only the users of an organization are listed: make the client with "
                                       "organization=, or get the account's own by its name")
-        unknown = sorted(search_args.keys() - set(User.fields))
+        unknown = sorted(search_args.keys() - set(self.resource_class.fields))
         if unknown:
             raise CartoUsageException(f"users have no {', '.join(unknown)} to be found by")
         return self._matching(search_args)

@@ -30,7 +30,8 @@ class Visualization(VisualizationResource):
 
     Attributes:
         privacy: ``PUBLIC``, ``PRIVATE``, ``LINK`` or ``PASSWORD``.
-        password: To be set together with the privacy ``PASSWORD``; the server does not tell it.
+        password: To be set together with the privacy ``PASSWORD``; the server does not tell it, and it is not
+            shown, pickled or copied with the rest.
         stats: Views per day, of the last 30 days.
         related_tables: The tables it shows; not in listings.
     """
@@ -44,6 +45,7 @@ class Visualization(VisualizationResource):
 
         collection_endpoint = API_ENDPOINT.format(api_version=API_VERSION)
         saved_fields = (*VisualizationResource.Meta.saved_fields, "password")
+        secret_fields = ("password",)
 
     def export(self, timeout: float | None = None, on_state: Callable[[Any], None] | None = None) -> str:
         """Export the map to a .carto file on the server.

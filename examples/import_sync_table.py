@@ -43,7 +43,6 @@ def fetch_again(job: SyncTableJob, interval: int) -> None:
     job.force_sync()
     if not job.enqueued:
         print("The server did not start it now: the last time is less than 15 minutes ago.")
-    job.refresh()
 
 
 def wait(job: SyncTableJob) -> None:

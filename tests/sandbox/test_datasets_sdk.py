@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import pickle
 import uuid
 import zipfile
 from collections.abc import Iterator
@@ -266,8 +267,11 @@ class TestDatasets:
     def test_D48_delete_with_dependents(self, manager: DatasetManager, client: APIKeyAuthClient, csv: Path) -> None:
         dataset = manager.create(csv)
         VisualizationManager(client).create(name="my map", tables=[dataset.name])
+        dataset.description = "new"
         with pytest.raises(CartoUsageException, match="depend on it: my map;"):
             dataset.delete()
+        dataset.save()
+        assert manager.get(dataset.id).description == "new"
         dataset.force_delete()
         assert manager.all() == []
         assert VisualizationManager(client).all() == []
@@ -280,6 +284,19 @@ class TestDatasets:
     def test_a_bad_filter(self, manager: DatasetManager) -> None:
         with pytest.raises(CartoBadRequestException, match="Wrong 'order' parameter value"):
             manager.filter(order="beauty")
+
+    def test_pickled(self, manager: DatasetManager, sandbox: Sandbox, client: APIKeyAuthClient, csv: Path) -> None:
+        dataset = manager.create(csv)
+        assert dataset.permission.owner.username == client.username
+        pickled = pickle.dumps(dataset)
+        assert sandbox.api_key.encode() not in pickled
+        loaded = pickle.loads(pickled)
+        assert (loaded, loaded.table.row_count, loaded.permission) == (dataset, 2, dataset.permission)
+        with pytest.raises(CartoUsageException, match="no client"):
+            loaded.save()
+        loaded.client, loaded.description = client, "new"
+        loaded.save()
+        assert manager.get(dataset.id).description == "new"
 
     def test_its_table(self, manager: DatasetManager, client: APIKeyAuthClient, csv: Path) -> None:
         dataset = manager.create(csv)
@@ -345,6 +362,9 @@ class TestSynchronizations:
         assert rows(sql, dataset) == ROWS
         assert dataset.synchronization.interval == 900
         assert dataset.synchronization.url == url
+        dataset.synchronization.interval = 5
+        with pytest.raises(CartoUsageException, match="900 or more, not 5"):
+            dataset.synchronization.save()
 
     def test_a_job_of_its_own(self, manager: DatasetManager, client: APIKeyAuthClient, url: str,
                               caplog: pytest.LogCaptureFixture) -> None:

@@ -10,7 +10,12 @@ import requests
 
 from carto.api_keys import APIKeyManager
 from carto.auth import APIKeyAuthClient
-from carto.exceptions import CartoBadRequestException, CartoForbiddenException, CartoNotFoundException
+from carto.exceptions import (
+    CartoBadRequestException,
+    CartoForbiddenException,
+    CartoNotFoundException,
+    CartoUsageException,
+)
 from carto.kuvizs import IF_EXISTS_REPLACE, Kuviz, KuvizManager
 from carto.sandbox import Sandbox
 
@@ -56,6 +61,10 @@ def test_a_page_is_protected_and_opened_again(manager: KuvizManager) -> None:
     assert kuviz.privacy == "password"
     assert "the numbers" not in seen(kuviz)
     assert "the numbers" not in unlocked(kuviz, "wrong")
+    assert unlocked(kuviz, PASSWORD) == html("the numbers")
+    with pytest.raises(CartoUsageException, match="not int"):
+        kuviz.password = 1234
+    kuviz.save()
     assert unlocked(kuviz, PASSWORD) == html("the numbers")
     kuviz.password = None
     kuviz.save()

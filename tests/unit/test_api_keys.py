@@ -97,6 +97,16 @@ class TestCreating:
         assert sent(server)["grants"][1]["tables"] == [
             {"schema": "public", "name": "roads", "permissions": ["select"]}, STORES]
 
+    def test_a_manager_of_a_subclass_makes_its_objects(self, auth_client, server):
+        class Key(APIKey):
+            pass
+
+        class KeyManager(APIKeyManager):
+            resource_class = Key
+
+        server.post(KEYS, status=201, json=REPORTING)
+        assert type(KeyManager(auth_client).create("reporting")) is Key
+
     def test_what_the_caller_gave_is_not_changed(self, manager, server):
         server.post(KEYS, status=201, json=REPORTING)
         tables, apis = [copy.deepcopy(STORES)], ["sql"]

@@ -242,6 +242,12 @@ class TestSeveralLayers:
         assert manager.create_all(URL, collision_strategy="skip") == []
 
 
+    def test_an_interval_is_refused_before_sending(self, manager, server):
+        with pytest.raises(CartoUsageException, match="create_all takes no interval"):
+            manager.create_all(URL, interval=900)
+        assert len(server.calls) == 0
+
+
 class TestListing:
     def test_everything_that_a_dataset_has(self, manager, server):
         server.get(VIZ, json=listing(dataset()))
@@ -445,6 +451,16 @@ class TestDeleting:
             stores.delete()
         assert query(server.calls[0])["with_dependent_visualizations"] == "100"
         assert methods(server) == ["GET"]
+        assert [each.client for each in stores.dependent_visualizations] == [stores.client] * 2
+
+    def test_what_was_changed_before_a_refused_deletion_is_saved_after_it(self, stores, server):
+        server.get(VIZ + DATASET_ID, json=dataset(dependent_visualizations_count=1))
+        server.put(VIZ + DATASET_ID, json=dataset())
+        stores.description, stores.license = "new", None
+        with pytest.raises(CartoUsageException, match="depend on it"):
+            stores.delete()
+        stores.save(fields=["description", "license"])
+        assert sent(server.calls[1]) == {"id": DATASET_ID, "description": "new", "license": None}
 
     def test_by_force(self, stores, server):
         server.delete(VIZ + DATASET_ID, status=204)

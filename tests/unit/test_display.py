@@ -7,6 +7,7 @@ import pytest
 from carto.datasets import Dataset
 from carto.display import Listing, html_table
 from carto.file_import import FileImportJob
+from carto.sync_tables import SyncTableJob
 from carto.visualizations import Visualization
 from tests.unit.viz_objects import dataset, map_
 
@@ -89,6 +90,13 @@ def test_a_slice_is_shown_like_the_list():
 def test_jobs_have_columns_of_their_own():
     job = made(lambda client: FileImportJob(None, client), {"item_queue_id": "1", "state": "importing"})
     assert Page(Listing([job])._repr_html_()).rows[1][:2] == ["1", "importing"]
+
+
+def test_secrets_in_urls_are_masked():
+    url = "https://bob:hunter22@example.com/stores.csv?api_key=hunter33&page=2"
+    job = made(lambda client: SyncTableJob(None, None, client), {"id": "1", "url": url})
+    row = Page(Listing([job])._repr_html_()).rows[1]
+    assert row[4] == "https://***@example.com/stores.csv?api_key=***&page=2"
 
 
 @pytest.mark.parametrize("listing", [Listing(), Listing([1, 2])])

@@ -147,11 +147,19 @@ def test_half_a_character_is_no_text(thing):
 
 
 @pytest.mark.parametrize(("value", "password", "privacy"), [
-    ("s3cret", "s3cret", "password"), ("", None, "public"), (None, None, "public"), (3, None, "public"),
+    ("s3cret", "s3cret", "password"), ("", None, "public"), (None, None, "public"),
 ])
 def test_a_password_carries_the_privacy(thing, value, password, privacy):
     thing.password = value
     assert (thing.password, thing.privacy) == (password, privacy)
+
+
+@pytest.mark.parametrize("value", [1234, b"1234", 0, ["1234"]])
+def test_what_is_no_password_does_not_make_public(thing, value):
+    thing.password = "s3cret"
+    with pytest.raises(CartoUsageException, match=f"password must be a text, .* not {type(value).__name__}$"):
+        thing.password = value
+    assert (thing.password, thing.privacy) == ("s3cret", "password")
 
 
 def test_D45_an_answer_with_privacy_and_no_password_keeps_its_privacy(thing):

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import pickle
 import re
 import tracemalloc
 from pathlib import Path
@@ -253,6 +254,26 @@ class TestOtherSources:
             manager.create(archive)
         assert posts.requests == []
 
+    def test_a_data_frame_is_no_archive(self, manager, posts):
+        class DataFrame:
+            """Like that of pandas."""
+
+            def __eq__(self, other):
+                return self
+
+            def __bool__(self):
+                raise ValueError("The truth value of a DataFrame is ambiguous.")
+
+            def __iter__(self):
+                return iter(["name"])
+
+            def to_csv(self):
+                return "name"
+
+        with pytest.raises(CartoUsageException, match=r"not DataFrame: write it by its to_csv .* filename="):
+            manager.create(DataFrame())
+        assert posts.requests == []
+
     @pytest.mark.parametrize(("archive", "options", "names"), [
         (URL, {"sql": "SELECT 1"}, "the archive, sql="), (None, {"sql": "x", "table_copy": "t"}, "sql=, table_copy="),
         (CSV, {"connection": {}}, "the archive, connection="),
@@ -265,6 +286,12 @@ class TestOtherSources:
     def test_a_url_that_carto_cannot_fetch(self, manager, posts):
         with pytest.raises(CartoUsageException, match="http, https, ftp"):
             manager.create("s3://bucket/stores.csv")
+
+    @pytest.mark.parametrize("archive", ["sftp://bob:hunter22@host/data.csv", "s3://host/data.csv?api_key=hunter22"])
+    def test_no_secret_of_such_a_url_is_told(self, manager, posts, archive):
+        with pytest.raises(CartoUsageException, match="http, https, ftp") as caught:
+            manager.create(archive)
+        assert "hunter22" not in str(caught.value)
 
     def test_a_connection_is_an_object(self, manager, posts):
         with pytest.raises(CartoUsageException, match="dictionary, not str"):
@@ -378,6 +405,24 @@ class TestJobs:
         with pytest.raises(CartoNotFoundException if status == 404 else CartoServerException):
             manager.get(ID)
 
+    def test_a_manager_of_a_subclass_makes_its_objects(self, auth_client, posts, server):
+        class Job(FileImportJob):
+            pass
+
+        class JobManager(FileImportJobManager):
+            resource_class = Job
+
+        server.get(IMPORTS + ID, json=state("importing"))
+        manager = JobManager(auth_client)
+        assert (type(manager.create(URL)), type(manager.get(ID))) == (Job, Job)
+
+    def test_pickles_are_without_what_was_imported(self, manager, posts, csv):
+        with csv.open("rb") as file:
+            job = manager.create(file)
+            loaded = pickle.loads(pickle.dumps(job))
+        assert (loaded, loaded.archive) == (job, None)
+        assert pickle.loads(pickle.dumps(FileImportJob(URL, manager.client))).archive == URL
+
     def test_ids_are_encoded(self, manager, server):
         server.get(IMPORTS + "a%2Fb%3Fc", json=state("pending"))
         assert manager.get("a/b?c").state == "pending"
@@ -444,6 +489,12 @@ class TestWaiting:
         with pytest.raises(CartoJobException, match=text):
             manager.create(URL).wait()
 
+    def test_a_failure_tells_no_password_of_a_source(self, manager, posts, server, clock):
+        polled(server, failed(1018, "No connection", "http://bob:hunter22@db/x.csv?api_key=hunter33 can't be reached"))
+        with pytest.raises(CartoJobException, match=r"No connection.* can't be reached$") as caught:
+            manager.create(URL).wait()
+        assert "hunter" not in str(caught.value) + caught.value.reason
+
     def test_success_with_a_code_is_success(self, manager, posts, server, clock):
         polled(server, state("complete", success=True, error_code=1022))
         job = manager.create(URL)
@@ -454,6 +505,12 @@ class TestWaiting:
         polled(server, state("complete", success=True, warnings={"rejected_layers": ["lakes"], "user_max_layers": 4}))
         manager.create(URL).wait()
         assert f"import {ID} ended with warnings: {{'rejected_layers': ['lakes']" in caplog.text
+
+    def test_the_log_tells_no_password_of_a_source(self, manager, posts, server, clock, caplog):
+        polled(server, state("complete", success=True, warnings={"sources": ["http://bob:hunter22@db/x.csv"]}))
+        manager.create(URL).wait()
+        assert "http://***@db/x.csv" in caplog.text
+        assert "hunter22" not in caplog.text
 
     def test_success_without_warnings_is_quiet(self, manager, posts, server, clock, caplog):
         polled(server, state("complete", success=True))

@@ -79,10 +79,10 @@ class TestCreating:
         assert (kuviz.privacy, kuviz.password) == ("password", PASSWORD)
 
     @pytest.mark.parametrize(("arguments", "text"), [
-        ({"html": None}, "html must be a text"), ({"html": ""}, "html must be a text"),
-        ({"html": b"<html>"}, "html must be a text"), ({"name": ""}, "name must be a text"),
+        ({"html": None}, "html must be a text"), ({"html": ""}, "html must be a text, not empty$"),
+        ({"html": b"<html>"}, "^html must be a text, not bytes$"), ({"name": ""}, "name must be a text"),
         ({"name": None}, "name must be a text"), ({"password": ""}, "password must be a text, or None"),
-        ({"password": 1234}, "password must be a text, or None"),
+        ({"password": 1234}, "password must be a text, or None .* not int$"),
         ({"if_exists": "delete"}, "if_exists is 'fail' or 'replace', not 'delete'"),
     ])
     def test_what_is_no_kuviz_is_refused_before_sending(self, manager, server, arguments, text):
@@ -100,6 +100,17 @@ class TestCreating:
         server.post(KUVIZS, status=status, body=body)
         with pytest.raises(kind, match=text):
             manager.create(HTML, "Sales dashboard")
+
+
+    def test_a_manager_of_a_subclass_makes_its_objects(self, auth_client, server):
+        class Page(Kuviz):
+            pass
+
+        class PageManager(KuvizManager):
+            resource_class = Page
+
+        server.post(KUVIZS, json=described())
+        assert type(PageManager(auth_client).create(HTML, "Sales")) is Page
 
 
 class TestReading:
@@ -189,6 +200,13 @@ class TestChanging:
     def test_protection_needs_a_password(self, kuviz, server):
         kuviz.privacy = "password"
         with pytest.raises(CartoUsageException, match="assign one to password"):
+            kuviz.save()
+        assert len(server.calls) == 0
+
+    @pytest.mark.parametrize("data", [HTML.encode(), bytearray(b"<html>"), 5, "", None])
+    def test_a_page_that_is_no_text_is_refused_before_sending(self, kuviz, server, data):
+        kuviz.data = data
+        with pytest.raises(CartoUsageException, match="data must be the HTML of a page as text"):
             kuviz.save()
         assert len(server.calls) == 0
 

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import pickle
 import threading
 import warnings
 from urllib.parse import parse_qs, urlsplit
@@ -161,12 +162,61 @@ class TestTexts:
         assert one != Other(None, id="1")
         assert Thing(None) != Thing(None)
 
-
     def test_secrets_are_not_shown_and_not_copied(self):
         door = Door(object(), name="front", code="open sesame")
         assert (str(door), repr(door)) == ("<Door>", "<Door>")
         assert "open sesame" not in str(door.__getstate__())
         assert (copy.copy(door).name, copy.copy(door).code, door.code) == ("front", None, "open sesame")
+
+
+class TestCopies:
+    @pytest.fixture
+    def thing(self, client):
+        thing = Thing(client, id="1", tags=["a"])
+        thing.update_from_dict({"part": {"id": "7"}, "parts": [{"id": "8"}]})
+        thing.name = None
+        assert thing.part.client is client
+        return thing
+
+    @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+    def test_pickles_have_everything_but_the_client(self, thing, protocol):
+        pickled = pickle.dumps(thing, protocol)
+        loaded = pickle.loads(pickled)
+        assert b"secret-key" not in pickled
+        assert (loaded, loaded.tags, loaded.part.id, loaded.parts[0].id) == (thing, ["a"], "7", "8")
+        assert loaded._values(Thing.fields) == thing._values(Thing.fields)
+        assert (loaded.client, loaded.part.client, loaded.parts[0].client) == (None, None, None)
+
+    @pytest.mark.parametrize("send", [Thing.save, Thing.refresh, Thing.delete])
+    def test_without_a_client_nothing_is_sent_until_it_has_one_again(self, thing, client, server, send):
+        loaded = pickle.loads(pickle.dumps(thing))
+        with pytest.raises(CartoUsageException, match=r"this Thing has no client .*assign one"):
+            send(loaded)
+        for method in ("PUT", "GET", "DELETE"):
+            server.add(method, THINGS + "1", json={})
+        loaded.client = client
+        assert send(loaded).status_code == 200
+
+    @pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy])
+    def test_copies_share_the_client(self, thing, client, copied):
+        other = copied(thing)
+        assert (type(other), other.client, other.part.client) == (Thing, client, client)
+        assert other._values(Thing.fields) == thing._values(Thing.fields)
+
+    def test_deep_copies_share_nothing_else(self, thing):
+        thing.itself = thing
+        other = copy.deepcopy(thing)
+        assert other.itself is other
+        other.tags.append("b")
+        other.part.id = "9"
+        other.tags = None
+        assert (thing.tags, thing.part.id, thing._cleared) == (["a"], "7", {"name"})
+
+    def test_what_is_cleared_in_a_copy_is_not_cleared_in_the_other(self, thing):
+        thing.update_from_dict({"id": "1"})
+        other = copy.copy(thing)
+        other.tags = None
+        assert thing._values(["name", "tags"]) == {"name": None, "tags": ["a"]}
 
 
 class TestPaths:

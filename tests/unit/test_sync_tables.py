@@ -118,6 +118,18 @@ class TestCreating:
             manager.create(URL, 900)
         assert len(server.calls) == 1
 
+    def test_a_manager_of_a_subclass_makes_its_objects(self, auth_client, server):
+        class Job(SyncTableJob):
+            pass
+
+        class JobManager(SyncTableJobManager):
+            resource_class = Job
+
+        server.post(SYNCS, json=CREATED)
+        server.get(SYNCS + ID, json=sync())
+        manager = JobManager(auth_client)
+        assert (type(manager.create(URL, 900)), type(manager.get(ID))) == (Job, Job)
+
     def test_an_answer_without_an_id(self, manager, server):
         server.post(SYNCS, json={})
         with pytest.raises(CartoInvalidResponseException, match="no id of a synchronization"):
@@ -200,6 +212,16 @@ class TestForcing:
         assert job.enqueued is True
         assert job.synchronization_id == ID
         assert caplog.records == []
+
+    def test_what_was_asked_for_is_waited_for(self, job, server, clock):
+        server.put(f"{SYNCS}{ID}/sync_now", json={"enqueued": True, "synchronization_id": ID})
+        for state in ("syncing", "failure"):
+            server.get(SYNCS + ID, json=sync(state))
+        job.force_sync()
+        seen = []
+        with pytest.raises(CartoJobException, match=f"synchronization {ID} failure$"):
+            job.wait(on_state=lambda job: seen.append(job.state))
+        assert seen == ["queued", "syncing", "failure"]
 
     def test_D14_the_path_has_the_id(self, job):
         assert job.get_force_sync_endpoint() == f"api/v1/synchronizations/{ID}/sync_now"

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from carto.datasets import Dataset
 from carto.exceptions import (
     CartoException,
     CartoForbiddenException,
@@ -85,3 +86,11 @@ class TestParts:
         part.save()
         assert json.loads(server.calls[0].request.body) == {"interval": 7200}
         assert str(part) == "s"
+
+    @pytest.mark.parametrize("interval", [60, None, "often"])
+    def test_a_synchronization_is_not_made_more_frequent_than_can_be(self, auth_client, server, interval):
+        stores = Dataset(auth_client, synchronization={"id": "s", "interval": 3600})
+        stores.synchronization.interval = interval
+        with pytest.raises(CartoUsageException, match="900 or more, not"):
+            stores.synchronization.save()
+        assert len(server.calls) == 0

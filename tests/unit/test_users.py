@@ -14,6 +14,7 @@ from carto.exceptions import (
     CartoUnauthorizedException,
     CartoUsageException,
 )
+from carto.fields import CharField
 from carto.users import User, UserManager
 from tests.unit.viz_objects import OWNER
 
@@ -86,6 +87,17 @@ class TestListing:
     def test_conditions_are_compared_here(self, users, server, conditions, found):
         server.get(LIST, json=[BOB, ANN])
         assert [user.username for user in users.filter(**conditions)] == found
+
+    def test_a_subclass_may_have_more_to_be_found_by(self, organization, server):
+        class Colleague(User):
+            colour = CharField()
+
+        class ColleagueManager(UserManager):
+            resource_class = Colleague
+
+        server.get(LIST, json=[{**BOB, "colour": "red"}, ANN])
+        (found,) = ColleagueManager(organization).filter(colour="red")
+        assert (type(found), found.username, found.colour) == (Colleague, "bob", "red")
 
     def test_unknown_conditions_are_refused(self, users, server):
         with pytest.raises(CartoUsageException, match="users have no colour, size to be found by"):

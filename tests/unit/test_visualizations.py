@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import pickle
 import zipfile
 
 import pytest
@@ -128,7 +129,9 @@ class TestChanging:
         my_map.privacy, my_map.password = "PASSWORD", "open sesame"
         my_map.save()
         assert json.loads(server.calls[0].request.body)["password"] == "open sesame"
+        assert my_map.password == "open sesame"
         assert "sesame" not in repr(my_map)
+        assert b"sesame" not in pickle.dumps(my_map)
 
     @pytest.mark.parametrize(("status", "body", "kind", "text"), [
         (400, '{"errors": ["Password required for protected visualization"]}', CartoBadRequestException, "Password"),
