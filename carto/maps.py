@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import re
-from collections.abc import Mapping, Sequence
-from typing import Any, TypeAlias
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeAlias, TypeVar
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 from requests import Response
 
 from carto._http.redaction import SECRET_PARAMETERS
 from carto.auth import SendsRequests, data_of
-from carto.exceptions import CartoBadRequestException, CartoUsageException
+from carto.exceptions import CartoBadRequestException, CartoInvalidResponseException, CartoUsageException
 from carto.exceptions import CartoException as CartoException  # scripts import it from here, too
 from carto.exceptions import CartoRateLimitException as CartoRateLimitException
 from carto.fields import CharField, DictField
@@ -26,10 +27,13 @@ ANONYMOUS_API_ENDPOINT = "api/{api_version}/map/"
 #: A layer by its number in the map, or by its id.
 Layer: TypeAlias = "int | str"
 
+T = TypeVar("T")
+
 _JSON = {"content-type": "application/json"}
 _MAP_PATH = ANONYMOUS_API_ENDPOINT.format(api_version=API_VERSION)
 #: The template id is the template's name; the owner's name may stand before it.
 _TEMPLATE_ID = r"(?i)(?:[^/@\s]+@)?[a-z0-9][0-9a-z_-]*"
+_REQUIRED_FIELDS = ("version", "name", "layergroup")
 _EXPIRED = "Invalid or nonexistent map configuration token"
 _EXISTS = "already exists"
 
@@ -53,7 +57,8 @@ class BaseMap(Resource):
 
     def __init__(self, auth_client: SendsRequests) -> None:
         super().__init__(auth_client)
-        self._instance: tuple[str, dict[str, Any]] | None = None
+        #: The path, body and parameters that it was instantiated with.
+        self._instance: tuple[str, dict[str, Any], dict[str, Any]] | None = None
 
     def get_tile_url(self, x: int, y: int, z: int, layer_id: Layer | None = None, feature_id: Any = None,
                      filter: str | None = None, extension: str = "png") -> str:  # noqa: A002
@@ -62,30 +67,28 @@ class BaseMap(Resource):
         The URL holds the map's own token where it has one, and never an API key:
         `tile` fetches the tiles of private maps.
 
+        Tiles of a named map go by the name of its template: they need no instance and never expire, and show the
+        values that the map was last instantiated with, or else the defaults. All else goes by the instance, which
+        the server forgets after some hours.
+
         Args:
             x: The column of the tile.
             y: The row of the tile.
             z: The zoom.
             layer_id: The layer, or None for all.
             feature_id: A feature of the layer whose attributes are wanted.
-            filter: Which kinds of layers are drawn, such as ``mapnik``; goes before the layer.
+            filter: Which kinds of layers are drawn, such as ``mapnik``, in place of `layer_id`.
             extension: ``png`` or ``mvt``.
 
         Returns:
             The URL.
 
         Raises:
-            CartoUsageException: It is neither a stored map nor one that has been instantiated.
+            CartoUsageException: It needs an instance, and there is none: call `instantiate` first.
         """
-        token = getattr(self, "template_id", None) or self._token()
         if layer_id is not None and feature_id is not None:
-            place = f"{layer_id}/attributes/{feature_id}"
-        else:
-            chosen = filter if layer_id is not None and filter is not None else layer_id
-            place = f"{'' if chosen is None else f'{chosen}/'}{z}/{x}/{y}.{extension}"
-        tokens = self._valid_tokens()
-        query = f"?{urlencode({'auth_token': tokens[0]})}" if tokens else ""
-        return f"{self.client.base_url}{self.get_collection_endpoint()}{token}/{place}{query}"
+            return self.instance_url(f"{layer_id}/attributes/{feature_id}")
+        return self._tile_url(layer_id if filter is None else filter, f"{z}/{x}/{y}.{extension}")
 
     def tile(self, x: int, y: int, z: int, layer: Layer | Sequence[Layer] | None = None, extension: str = "png",
              scale: int = 1) -> bytes:
@@ -106,7 +109,7 @@ class BaseMap(Resource):
             CartoLimitException: The tile takes longer to draw than the server allows.
             CartoResponseException: The server refused.
         """
-        chosen = "" if layer is None else f"{_layers(layer)}/"
+        chosen = "" if layer is None else f"{quote(_layers(layer), safe=',')}/"
         resolution = "" if scale == 1 else f"@{scale}x"
         return self._bytes(f"{chosen}{z}/{x}/{y}{resolution}.{extension}")
 
@@ -128,18 +131,18 @@ class BaseMap(Resource):
             The bytes of the picture.
 
         Raises:
-            CartoUsageException: There is neither a bbox nor a center with a zoom.
+            CartoUsageException: There is neither a bbox nor a center with a zoom, or they are not numbers.
             CartoResponseException: The server refused.
         """
         size = f"{width}/{height}.{extension}"
         params = {} if layer is None else {"layer": _layers(layer)}
         if bbox is not None:
-            return self._bytes(f"{','.join(map(_number, bbox))}/{size}", "static/bbox/", params)
+            return self._bytes(f"{_numbers('bbox', bbox)}/{size}", "static/bbox/", params)
         if center is None or zoom is None:
             raise CartoUsageException("a picture needs bbox=(west, south, east, north), "
                                       "or center=(longitude, latitude) with zoom=")
         longitude, latitude = center
-        view = f"{_number(zoom)}/{_number(latitude)}/{_number(longitude)}"
+        view = f"{_number('zoom', zoom)}/{_number('center', latitude)}/{_number('center', longitude)}"
         return self._bytes(f"{view}/{size}", "static/center/", params)
 
     def attributes(self, layer: Layer, feature_id: int) -> dict[str, Any]:
@@ -155,7 +158,7 @@ class BaseMap(Resource):
         Raises:
             CartoNotFoundException: There is no such feature.
         """
-        return dict(self._json(f"{_layers(layer)}/attributes/{_segment(feature_id)}"))
+        return self._json(f"{quote(_layers(layer), safe=',')}/attributes/{_segment(feature_id)}")
 
     def dataview(self, name: str, **params: Any) -> dict[str, Any]:
         """Read a dataview of the map.
@@ -168,13 +171,14 @@ class BaseMap(Resource):
             The answer, whose form is that of the dataview's type: formula, aggregation or histogram.
 
         Raises:
+            CartoUsageException: A list holds something else than numbers.
             CartoBadRequestException: There is no such dataview, or its options are wrong.
         """
-        return dict(self._json(f"dataview/{_segment(name)}", _dataview_params(params)))
+        return self._json(f"dataview/{_segment(name)}", _dataview_params(params))
 
     def search_dataview(self, name: str, text: str, **params: Any) -> dict[str, Any]:
         """Search the categories of an aggregation; see `dataview`."""
-        return dict(self._json(f"dataview/{_segment(name)}/search", {"q": text, **_dataview_params(params)}))
+        return self._json(f"dataview/{_segment(name)}/search", {"q": text, **_dataview_params(params)})
 
     def tilejson(self, kind: str = "raster") -> dict[str, Any]:
         """Return the TileJSON of the map's tiles, as the server gave it, without any key.
@@ -203,9 +207,7 @@ class BaseMap(Resource):
         Raises:
             CartoUsageException: The map has not been instantiated.
         """
-        params = self._auth_params()
-        query = f"?{urlencode(params, doseq=True)}" if params else ""
-        return f"{self.client.base_url}{_MAP_PATH}{quote(self._token(), safe='@:')}/{place}{query}"
+        return self._url(f"{_MAP_PATH}{quote(self._token(), safe='@:')}/{place}", self._auth_params())
 
     def _repr_html_(self) -> str | None:
         """Show the map in a notebook; None before `instantiate`, so that the notebook shows the plain form."""
@@ -216,14 +218,22 @@ class BaseMap(Resource):
 
         return MapView(self)._repr_html_()
 
+    def _url(self, path: str, params: Mapping[str, Any]) -> str:
+        return f"{self.client.base_url}{path}{f'?{urlencode(params, doseq=True)}' if params else ''}"
+
+    def _tile_url(self, drawn: Layer | None, tile: str) -> str:
+        return self.instance_url(tile if drawn is None else f"{drawn}/{tile}")
+
     def _instantiate(self, path: str, body: Mapping[str, Any], params: Mapping[str, Any]) -> None:
-        """Instantiate, and keep what for, to do it again when the instance has expired."""
-        request: dict[str, Any] = {"json": _checked_object("params", body), "params": dict(params)}
-        self._instance = (path, request)
+        """Instantiate, and keep what for if the server accepts it, to do it again when the instance has expired."""
+        kept = copy.deepcopy(_checked_object("params", body))
         # the same request gives the same instance, so it may be repeated
-        response = super().send(path, "post", headers=dict(_JSON), idempotent=True, **request)
-        answer = data_of(self.client, response)
-        self.metadata = _without_keys(answer.get("metadata"))
+        response = self._sent(path, "post", headers=dict(_JSON), idempotent=True, json=dict(kept), params=dict(params))
+        answer = _object_of(self.client, response)
+        if answer.get("layergroupid") is None:
+            raise CartoInvalidResponseException(response, "the answer has no layergroupid")
+        self.update_from_dict({**answer, "metadata": _without_keys(answer.get("metadata"))})
+        self._instance = path, kept, dict(params)
 
     def _fetch(self, place: str, before: str, params: Mapping[str, Any]) -> Response:
         token = self._token()
@@ -231,24 +241,24 @@ class BaseMap(Resource):
         path = f"{_MAP_PATH}{before}{quote(token, safe='@:')}/{place}"
         return self._sent(path, params=query, idempotent=True)
 
-    def _sent(self, path: str, **args: Any) -> Response:
-        return super(Resource, self).send(path, "get", **args)
+    def _sent(self, path: str, http_method: str = "get", **args: Any) -> Response:
+        return super(Resource, self).send(path, http_method, **args)
 
-    def _read(self, place: str, before: str, params: Mapping[str, Any], parse_json: bool) -> Any:
+    def _read(self, place: str, before: str, params: Mapping[str, Any],
+              read: Callable[[SendsRequests, Response], T]) -> T:
         try:
-            return data_of(self.client, self._fetch(place, before, params), parse_json)
+            return read(self.client, self._fetch(place, before, params))
         except CartoBadRequestException as error:
             if self._instance is None or not any(_EXPIRED in text for text in error.errors):
                 raise
-        path, request = self._instance
-        self._instantiate(path, request["json"], request["params"])
-        return data_of(self.client, self._fetch(place, before, params), parse_json)
+        self._instantiate(*self._instance)
+        return read(self.client, self._fetch(place, before, params))
 
     def _bytes(self, place: str, before: str = "", params: Mapping[str, Any] | None = None) -> bytes:
-        return self._read(place, before, params or {}, parse_json=False) or b""
+        return self._read(place, before, params or {}, _bytes_of)
 
-    def _json(self, place: str, params: Mapping[str, Any] | None = None) -> Any:
-        return self._read(place, "", params or {}, parse_json=True)
+    def _json(self, place: str, params: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        return self._read(place, "", params or {}, _object_of)
 
     def _token(self) -> str:
         if self.layergroupid is None:
@@ -260,7 +270,7 @@ class BaseMap(Resource):
         return list((auth.get("valid_tokens") if isinstance(auth, Mapping) else None) or ())
 
     def _auth_params(self) -> dict[str, Any]:
-        given = self._instance[1]["params"] if self._instance else {}
+        given = self._instance[2] if self._instance else {}
         return dict(given) or ({"auth_token": tokens[0]} if (tokens := self._valid_tokens()) else {})
 
 
@@ -344,7 +354,7 @@ class NamedMap(BaseMap):
         self._instantiate(self._path(), params or {}, tokens)
 
     def preview(self, width: int, height: int, *, params: Mapping[str, Any] | None = None,
-                extension: str = "png", **view: Any) -> bytes:
+                extension: str = "png", layer: Layer | Sequence[Layer] | None = None, **view: Any) -> bytes:
         """Fetch a picture of the map as its template's view shows it, without instantiating it.
 
         Args:
@@ -352,17 +362,20 @@ class NamedMap(BaseMap):
             height: Pixels.
             params: Values for the placeholders.
             extension: ``png`` or ``jpg``.
-            **view: ``zoom``, ``lon`` and ``lat``, or ``bbox``; ``layer``.
+            layer: See `tile`.
+            **view: ``zoom``, ``lon`` and ``lat``, or ``bbox``.
 
         Returns:
             The bytes of the picture.
         """
         query = {**_dataview_params(view), **self._auth_params()}
+        if layer is not None:
+            query["layer"] = _layers(layer)
         if params:
             query["config"] = _compact(params)
         template = quote(_checked_id(self.template_id), safe="@")
         path = f"{_MAP_PATH}static/named/{template}/{width}/{height}.{extension}"
-        return data_of(self.client, self._sent(path, params=query, idempotent=True), parse_json=False) or b""
+        return _bytes_of(self.client, self._sent(path, params=query, idempotent=True))
 
     def save(self, force_create: bool = False, fields: Any = None) -> Response:
         """Store the template; what is None is left out, since the server replaces the whole of it.
@@ -377,7 +390,8 @@ class NamedMap(BaseMap):
         Raises:
             CartoBadRequestException: The template is not valid, or its name was changed.
         """
-        if self.template_id is not None and not force_create and self.layergroup is None:
+        is_partial = any(name not in self.__dict__ for name in _REQUIRED_FIELDS)
+        if self.template_id is not None and not force_create and is_partial:
             self._load_rest()
         return super().save(force_create, self.template_fields)
 
@@ -396,6 +410,21 @@ class NamedMap(BaseMap):
 
     def _path(self) -> str:
         return f"{self.get_collection_endpoint()}{quote(_checked_id(self.template_id), safe='@')}"
+
+    def _tile_url(self, drawn: Layer | None, tile: str) -> str:
+        if self.template_id is None:
+            return super()._tile_url(drawn, tile)
+        if drawn is None:
+            # where not all layers have vector tiles, the server has none of all
+            drawn = "mapnik" if tile.endswith(".mvt") else "all"
+        values = self._shown_values()
+        config = {"config": _compact(values)} if values else {}
+        return self._url(f"{self._path()}/{drawn}/{tile}", {**self._auth_params(), **config})
+
+    def _shown_values(self) -> dict[str, Any]:
+        """Collect what it was instantiated with; scripts give the whole template with its tokens, which is no value."""
+        given = self._instance[1] if self._instance else {}
+        return {name: value for name, value in given.items() if self.placeholders is None or name in self.placeholders}
 
     def _load_rest(self) -> None:
         """Read what a map from a listing does not have, and leave what was assigned since."""
@@ -475,15 +504,13 @@ class NamedMapManager(Manager[NamedMap]):
         return resource_path(cls.get_collection_endpoint(), resource_id)
 
     def _from_template(self, template: Mapping[str, Any]) -> NamedMap:
-        named_map = NamedMap(self.client)
+        named_map = self._new_resource()
         named_map.update_from_dict(template)
         _checked_id(named_map.name)
         return named_map
 
     def _built(self, data: Any) -> NamedMap:
-        named_map = NamedMap(self.client)
-        named_map.update_from_dict(data)
-        return named_map
+        return super()._built({"template_id": data} if isinstance(data, str) else data)
 
 
 def _checked_id(template_id: Any) -> str:
@@ -500,17 +527,37 @@ def _checked_object(name: str, value: Any) -> dict[str, Any]:
     return dict(value)
 
 
+def _object_of(client: SendsRequests, response: Response) -> dict[str, Any]:
+    data = data_of(client, response)
+    if not isinstance(data, Mapping):
+        raise CartoInvalidResponseException(response, "the answer is no JSON object")
+    return dict(data)
+
+
+def _bytes_of(client: SendsRequests, response: Response) -> bytes:
+    return data_of(client, response, parse_json=False) or b""
+
+
 def _layers(layer: Layer | Sequence[Layer]) -> str:
-    layers = [layer] if isinstance(layer, (int, str)) else layer
-    return quote(",".join(map(str, layers)), safe=",")
+    text = ",".join(map(str, [layer] if isinstance(layer, (int, str)) else layer))
+    if not text:
+        raise CartoUsageException(f"layer={layer!r} names no layer: leave it out for all layers that are drawn")
+    return text
 
 
 def _segment(value: Any) -> str:
     return quote(str(value), safe="")
 
 
-def _number(value: float) -> str:
-    return f"{value:.10g}"
+def _number(name: str, value: float) -> str:
+    try:
+        return f"{value:.10g}"
+    except (TypeError, ValueError):
+        raise CartoUsageException(f"{name} takes numbers, not {value!r}") from None
+
+
+def _numbers(name: str, values: Sequence[float]) -> str:
+    return ",".join(_number(name, value) for value in values)
 
 
 def _compact(value: Any) -> str:
@@ -519,15 +566,15 @@ def _compact(value: Any) -> str:
 
 def _dataview_params(params: Mapping[str, Any]) -> dict[str, Any]:
     """Write parameters as the server reads them: 1 and 0, numbers with commas, objects as JSON."""
-    return {name: _dataview_param(value) for name, value in params.items() if value is not None}
+    return {name: _dataview_param(name, value) for name, value in params.items() if value is not None}
 
 
-def _dataview_param(value: Any) -> Any:
+def _dataview_param(name: str, value: Any) -> Any:
     if isinstance(value, bool):
         return int(value)
     if isinstance(value, Mapping):
         return _compact(value)
-    return ",".join(map(_number, value)) if isinstance(value, (list, tuple)) else value
+    return _numbers(name, value) if isinstance(value, (list, tuple)) else value
 
 
 def _without_keys(value: Any) -> Any:

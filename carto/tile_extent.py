@@ -17,6 +17,8 @@ _DEFAULT_EXTENT = 4096
 #: Wire types of protocol buffers: all that the format uses.
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 _CLOSE_PATH = 7
+#: What comes of bytes that are no vector tile: cut off in a number or among the steps of a geometry, no extent at all.
+_BROKEN = (IndexError, RuntimeError, ArithmeticError)
 
 #: The tile of the whole world is exact enough for boxes that are larger than this part of it.
 _LARGE = 1 / 64
@@ -29,7 +31,8 @@ def bounds_of_features(tile: Callable[[int, int, int], bytes]) -> Bounds | None:
     """Find the bounds of all features, by the tile of the whole world and, for a small area, the tiles of that area.
 
     Args:
-        tile: Gives the vector tile of a column, a row and a zoom; empty where nothing lies.
+        tile: Gives the vector tile of a column, a row and a zoom; empty where nothing lies. One that is broken counts
+            as empty.
 
     Returns:
         The bounds, or None when there are no features.
@@ -83,8 +86,11 @@ def _index(value: float, zoom: int) -> int:
 
 def _box_of_tile(data: bytes, x: int, y: int, zoom: int) -> Box | None:
     """Give the box of a tile's features in the world; half a unit wider, since coordinates are rounded to units."""
-    boxes = [_box_of_layer(layer) for number, layer in _fields(data) if number == _LAYER and isinstance(layer, bytes)]
-    found = _union(boxes)
+    try:
+        found = _union(_box_of_layer(layer) for number, layer in _fields(data)
+                       if number == _LAYER and isinstance(layer, bytes))
+    except _BROKEN:
+        return None
     if found is None:
         return None
     left, top, right, bottom = found

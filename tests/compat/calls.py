@@ -631,12 +631,15 @@ add("AnonymousMap.update_from_dict", lambda client: _updated(maps.AnonymousMap(c
 add("BaseMap.get_tile_url: a map without an instance", lambda client: maps.AnonymousMap(client).get_tile_url(3, 2, 4))
 for name, options in {
     "": {}, ", a layer": {"layer_id": 1}, ", a filter": {"layer_id": 1, "filter": "mapnik"},
+    ", a filter and no layer": {"filter": "mapnik"},
     ", vectors": {"extension": "mvt"}, ", the attributes of a feature": {"layer_id": 1, "feature_id": 7},
 }.items():
     add(f"BaseMap.get_tile_url: a named map{name}", lambda client, options=options: _template(client).get_tile_url(
         3, 2, 4, **options))
     add(f"BaseMap.get_tile_url: an anonymous map{name}", lambda client, options=options: _instantiated(
         maps.AnonymousMap(client), MAP_CONFIG).get_tile_url(3, 2, 4, **options))
+add("BaseMap.get_tile_url: a named map, with values", lambda client: _instantiated(
+    _template(client), {"color": "blue"}).get_tile_url(3, 2, 4, 1))
 add("BaseMap.__init__", lambda client: maps.BaseMap(client))
 
 # Users

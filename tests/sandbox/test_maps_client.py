@@ -21,6 +21,7 @@ from carto.exceptions import (
     CartoNotFoundException,
     CartoRateLimitException,
     CartoUnauthorizedException,
+    CartoUsageException,
 )
 from carto.maps import AnonymousMap, NamedMap, NamedMapManager
 from carto.sandbox import Sandbox
@@ -37,6 +38,7 @@ from tests.sandbox.maps_client import (
 )
 
 RED = (255, 0, 0, 255)
+TOKEN_AUTH = {"method": "token", "valid_tokens": ["s3cret"]}
 SLOW = "SELECT pg_sleep(3), 1 AS cartodb_id, 'SRID=3857;POINT(0 0)'::geometry AS the_geom_webmercator LIMIT 1"
 
 
@@ -105,13 +107,16 @@ def test_a_named_map_is_created_read_updated_listed_and_deleted(manager: NamedMa
 
 
 def test_a_map_from_a_listing_is_saved_whole(manager: NamedMapManager, table: str) -> None:
-    manager.create(template=template(bare(f"SELECT * FROM {table}"), view={"zoom": 2}))
+    manager.create(template=template(bare(f"SELECT * FROM {table}"), view={"zoom": 2}, auth=TOKEN_AUTH))
     (listed,) = manager.all()
     listed.view = {"zoom": 5}
     listed.save()
+    (listed,) = manager.all()
+    listed.layergroup = styled(f"SELECT * FROM {table}")
+    listed.save()
     (again,) = manager.all()
     again.refresh()
-    assert (again.view, again.layergroup) == ({"zoom": 5}, bare(f"SELECT * FROM {table}"))
+    assert (again.view, again.layergroup, again.auth) == ({"zoom": 5}, styled(f"SELECT * FROM {table}"), TOKEN_AUTH)
 
 
 def test_an_instance_gives_tiles_images_and_data(manager: NamedMapManager, table: str) -> None:
@@ -140,24 +145,84 @@ def test_an_instance_gives_tiles_images_and_data(manager: NamedMapManager, table
     assert "api_key" not in json.dumps(tilejson)
 
 
-def test_the_forms_of_tile_urls_lead_to_tiles(client: APIKeyAuthClient, manager: NamedMapManager, table: str) -> None:
-    auth = {"method": "token", "valid_tokens": ["s3cret"]}
-    named = manager.create(template=template(styled(f"SELECT * FROM {table}"), auth=auth))
-    url = named.get_tile_url(0, 0, 0, layer_id=0)
-    assert url.endswith(f"/api/v1/map/named/{named.template_id}/0/0/0/0.png?auth_token=s3cret")
-    assert is_red(requests.get(url, timeout=TIMEOUT_S).content)
-    by_filter = named.get_tile_url(0, 0, 0, layer_id=0, filter="mapnik", extension="mvt")
-    assert len(features(requests.get(by_filter, timeout=TIMEOUT_S).content)) == 12
-    anonymous = instantiated(client, styled(f"SELECT * FROM {table}"))
-    without_key = anonymous.get_tile_url(0, 0, 0)
-    assert requests.get(without_key, timeout=TIMEOUT_S).status_code == 403  # the table is private
-    assert is_red(requests.get(without_key, {"api_key": client.api_key}, timeout=TIMEOUT_S).content)
+#: What each form of a tile URL draws: how many features, or whether anything of the style.
+TILE_URLS: list[tuple[Json, int | bool]] = [
+    ({}, True),
+    ({"layer_id": "all"}, True),
+    ({"layer_id": 1}, True),
+    ({"layer_id": "0,1"}, True),
+    ({"filter": "mapnik"}, True),
+    ({"layer_id": 1, "filter": "plain"}, False),
+    ({"extension": "mvt"}, 12),
+    ({"layer_id": 1, "extension": "mvt"}, 12),
+    ({"filter": "mapnik", "extension": "mvt"}, 12),
+]
+
+
+@pytest.mark.parametrize(("form", "drawn"), TILE_URLS)
+@pytest.mark.parametrize("kind", ["stored", "instantiated", "anonymous"])
+def test_every_form_of_tile_url_leads_to_a_tile(
+    client: APIKeyAuthClient, manager: NamedMapManager, table: str, kind: str, form: Json, drawn: int | bool
+) -> None:
+    plain = {"type": "plain", "options": {"color": "white"}}
+    described = config(plain, layer(f"SELECT * FROM {table}", **CSS))
+    if kind == "anonymous":
+        url = instantiated(client, described).get_tile_url(0, 0, 0, **form)
+        answer = requests.get(url, {"api_key": client.api_key}, timeout=TIMEOUT_S)  # the table is private
+    else:
+        named = manager.create(template=template(described, auth=TOKEN_AUTH))
+        if kind == "instantiated":
+            named.instantiate(auth="s3cret")
+        answer = requests.get(named.get_tile_url(0, 0, 0, **form), timeout=TIMEOUT_S)
+    answer.raise_for_status()
+    found = len(features(answer.content)) if "extension" in form else is_red(answer.content)
+    assert found == drawn
+
+
+def test_urls_of_attributes_lead_to_them(client: APIKeyAuthClient, manager: NamedMapManager, table: str) -> None:
+    exposed = {"id": "cartodb_id", "columns": ["name"]}
+    described = styled(f"SELECT * FROM {table}", attributes=exposed)
+    named = manager.create(template=template(described, auth=TOKEN_AUTH))
+    with pytest.raises(CartoUsageException, match="no instance yet"):
+        named.get_tile_url(0, 0, 0, layer_id=0, feature_id=1)
+    named.instantiate(auth="s3cret")
+    url = named.get_tile_url(0, 0, 0, layer_id=0, feature_id=1)
+    assert requests.get(url, timeout=TIMEOUT_S).json() == {"name": "p1"}
+    url = instantiated(client, described).get_tile_url(0, 0, 0, layer_id=0, feature_id=1)
+    assert requests.get(url, timeout=TIMEOUT_S).status_code == 403  # the table is private
+    assert requests.get(url, {"api_key": client.api_key}, timeout=TIMEOUT_S).json() == {"name": "p1"}
+
+
+def test_tile_urls_of_a_named_map_show_the_values_that_it_was_instantiated_with(
+    nobody: NoAuthClient, manager: NamedMapManager, table: str
+) -> None:
+    sql = f"SELECT * FROM {table} WHERE n <= <%= most %>"
+    most = {"most": {"type": "number", "default": 12}}
+    named = manager.create(template=template(styled(sql), placeholders=most, auth=TOKEN_AUTH))
+    visitor = NamedMap(nobody)
+    visitor.template_id = named.template_id
+    for shown, token in ((named, "s3cret"), (visitor, ["nope", "s3cret"])):
+        for values, count in (({"most": 3}, 3), ({}, 12)):
+            shown.instantiate(values, token)
+            url = shown.get_tile_url(0, 0, 0, extension="mvt")
+            assert len(features(requests.get(url, timeout=TIMEOUT_S).content)) == count
+
+
+def test_what_the_server_refuses_leaves_the_instance_as_it_is(
+    nobody: NoAuthClient, manager: NamedMapManager, table: str
+) -> None:
+    kept = manager.create(template=template(bare(f"SELECT * FROM {table}"), auth=TOKEN_AUTH))
+    visitor = NamedMap(nobody)
+    visitor.template_id = kept.template_id
+    visitor.instantiate(auth="s3cret")
+    with pytest.raises(CartoForbiddenException, match="Unauthorized template instantiation"):
+        visitor.instantiate(auth="nope")
+    assert len(features(visitor.tile(0, 0, 0, extension="mvt"))) == 12
 
 
 def test_tokens_are_sent_with_every_request(nobody: NoAuthClient, manager: NamedMapManager, table: str) -> None:
     exposed = {"id": "cartodb_id", "columns": ["name"]}
-    auth = {"method": "token", "valid_tokens": ["s3cret"]}
-    kept = manager.create(template=template(styled(f"SELECT * FROM {table}", attributes=exposed), auth=auth))
+    kept = manager.create(template=template(styled(f"SELECT * FROM {table}", attributes=exposed), auth=TOKEN_AUTH))
     visitor = NamedMap(nobody)
     visitor.template_id = kept.template_id
     for wrong in (None, "nope"):

@@ -155,6 +155,11 @@ class TestInteractive:
         serve_tiles(server)
         assert options_of(page(anonymous(server)))["bounds"] == [[-180, -60], [180, 75]]
 
+    def test_so_does_one_whose_tiles_are_broken(self, server, page):
+        server.get(f"{MAP}{TOKEN}/0/0/0.mvt", body=b"\x1a\x05\n")
+        serve_tiles(server)
+        assert options_of(page(anonymous(server)))["bounds"] == [[-180, -60], [180, 75]]
+
     def test_a_map_of_vector_tiles_draws_them_by_layer(self, server, page):
         serve_tiles(server)
         style = options_of(page(anonymous(server, raster=False, layer="roads")))["style"]

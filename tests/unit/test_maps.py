@@ -10,8 +10,10 @@ from carto.auth import APIKeyAuthClient
 from carto.exceptions import (
     CartoBadRequestException,
     CartoForbiddenException,
+    CartoInvalidResponseException,
     CartoLimitException,
     CartoNotFoundException,
+    CartoResponseException,
     CartoUsageException,
 )
 from carto.maps import AnonymousMap, NamedMap, NamedMapManager
@@ -69,7 +71,7 @@ def query(call):
 
 
 class TestTileURLs:
-    """As carto-python forms them, with no key in any."""
+    """With no key in any."""
 
     @pytest.mark.parametrize(("arguments", "path"), [
         ({}, f"{TOKEN}/3/1/2.png"),
@@ -78,18 +80,54 @@ class TestTileURLs:
         ({"layer_id": "l1", "filter": "mapnik"}, f"{TOKEN}/mapnik/3/1/2.png"),
         ({"layer_id": 0, "feature_id": 7}, f"{TOKEN}/0/attributes/7"),
         ({"feature_id": 7}, f"{TOKEN}/3/1/2.png"),
-        ({"filter": "mapnik"}, f"{TOKEN}/3/1/2.png"),
+        ({"filter": "mapnik"}, f"{TOKEN}/mapnik/3/1/2.png"),
     ])
     def test_anonymous(self, anonymous, arguments, path):
         assert anonymous.get_tile_url(1, 2, 3, **arguments) == MAP + path
 
-    def test_named_maps_go_by_their_template_and_its_token(self, named):
-        assert named.get_tile_url(1, 2, 3, layer_id=0) == f"{NAMED}stores/0/3/1/2.png?auth_token=t1"
+    @pytest.mark.parametrize(("arguments", "path"), [
+        ({}, "all/3/1/2.png"),
+        ({"extension": "mvt"}, "mapnik/3/1/2.mvt"),
+        ({"layer_id": 0}, "0/3/1/2.png"),
+        ({"layer_id": 0, "filter": "mapnik"}, "mapnik/3/1/2.png"),
+        ({"filter": "plain"}, "plain/3/1/2.png"),
+    ])
+    def test_named_maps_go_by_their_template_and_its_token(self, named, arguments, path):
+        assert named.get_tile_url(1, 2, 3, **arguments) == f"{NAMED}stores/{path}?auth_token=t1"
 
     def test_named_maps_that_are_open(self, named):
         named.auth = None
-        assert named.get_tile_url(1, 2, 3) == f"{NAMED}stores/3/1/2.png"
+        assert named.get_tile_url(1, 2, 3) == f"{NAMED}stores/all/3/1/2.png"
 
+    def test_named_maps_bring_the_token_and_the_values_that_they_were_instantiated_with(self, named, server):
+        server.post(NAMED + "stores", json=INSTANCE)
+        named.instantiate({"n": 2, "no placeholder": "t2"}, "t2")
+        url = named.get_tile_url(1, 2, 3)
+        assert url.startswith(f"{NAMED}stores/all/3/1/2.png?")
+        assert parse_qs(urlsplit(url).query) == {"auth_token": ["t2"], "config": ['{"n":2}']}
+
+    def test_so_do_those_of_visitors_who_cannot_read_the_template(self, client, server):
+        server.post(NAMED + "stores", json=INSTANCE)
+        visitor = NamedMap(client)
+        visitor.template_id = "stores"
+        visitor.instantiate({"n": 2}, ["t1", "t2"])
+        asked = parse_qs(urlsplit(visitor.get_tile_url(1, 2, 3)).query)
+        assert asked == {"auth_token[]": ["t1", "t2"], "config": ['{"n":2}']}
+
+    def test_attributes_of_a_named_map_go_by_its_instance(self, named, server):
+        with pytest.raises(CartoUsageException, match="no instance yet"):
+            named.get_tile_url(1, 2, 3, layer_id=0, feature_id=7)
+        server.post(NAMED + "stores", json=INSTANCE)
+        named.instantiate({"n": 2}, "t2")
+        url = named.get_tile_url(1, 2, 3, layer_id=0, feature_id=7)
+        assert url == f"{MAP}{TOKEN}/0/attributes/7?auth_token=t2"
+
+    def test_a_named_map_without_its_name_goes_by_its_instance(self, client):
+        named = NamedMap(client)
+        with pytest.raises(CartoUsageException, match="no instance yet"):
+            named.get_tile_url(1, 2, 3)
+        named.layergroupid = TOKEN
+        assert named.get_tile_url(1, 2, 3) == f"{MAP}{TOKEN}/3/1/2.png"
 
     def test_a_map_that_is_nowhere_has_none(self, client):
         with pytest.raises(CartoUsageException, match="no instance yet"):
@@ -127,6 +165,24 @@ class TestAnonymous:
         with pytest.raises(CartoUsageException, match=r"params must be a dictionary, not .*json\.load"):
             AnonymousMap(client).instantiate(other)
 
+    @pytest.mark.parametrize("body", ["", "null", "[]", '"x"', "{}", '{"metadata": {}}'])
+    def test_an_answer_without_an_instance(self, client, server, body):
+        server.post(MAP, body=body)
+        with pytest.raises(CartoInvalidResponseException, match=r"the answer (is no JSON object|has no layergroupid)"):
+            AnonymousMap(client).instantiate(CONFIG)
+
+    @pytest.mark.parametrize("refusal", [{"status": 400, "json": {"errors": ["no"]}}, {"json": {"metadata": {}}}])
+    def test_what_the_server_does_not_take_leaves_the_instance_as_it_is(self, anonymous, server, refusal):
+        server.replace("POST", MAP, **refusal)
+        with pytest.raises(CartoResponseException):
+            anonymous.instantiate({**CONFIG, "version": "9"})
+        assert (anonymous.layergroupid, bool(anonymous.metadata)) == (TOKEN, True)
+        server.replace("POST", MAP, json=INSTANCE)
+        server.get(f"{MAP}{TOKEN}/0/0/0.png", status=400, json=EXPIRED)
+        server.get(f"{MAP}{TOKEN}/0/0/0.png", body=b"png")
+        assert anonymous.tile(0, 0, 0) == b"png"
+        assert sent(server.calls[-2]) == CONFIG
+
     def test_nothing_can_be_fetched_before(self, client):
         with pytest.raises(CartoUsageException, match="instantiate"):
             AnonymousMap(client).tile(0, 0, 0)
@@ -147,6 +203,18 @@ class TestFetching:
         assert server.calls[-1].request.headers["Authorization"].startswith("Basic ")
         assert KEY not in server.calls[-1].request.url
 
+    def test_layers_of_any_name_are_encoded_once(self, anonymous, server):
+        server.get(f"{MAP}static/bbox/{TOKEN}/0,0,1,1/9/9.png", body=b"png")
+        anonymous.image(9, 9, bbox=(0, 0, 1, 1), layer=["a/b", "c"])
+        assert query(server.calls[-1])["layer"] == ["a/b,c"]
+
+    @pytest.mark.parametrize("none", [[], (), ""])
+    def test_no_layer_at_all_is_refused(self, anonymous, none):
+        for fetch in (lambda: anonymous.tile(0, 0, 0, layer=none), lambda: anonymous.attributes(none, 1),
+                      lambda: anonymous.image(9, 9, bbox=(0, 0, 1, 1), layer=none)):
+            with pytest.raises(CartoUsageException, match="names no layer"):
+                fetch()
+
     def test_an_empty_vector_tile_is_no_bytes(self, anonymous, server):
         server.get(f"{MAP}{TOKEN}/0/0/0.mvt", status=204)
         assert anonymous.tile(0, 0, 0, extension="mvt") == b""
@@ -154,6 +222,12 @@ class TestFetching:
     def test_a_picture_needs_a_view(self, anonymous):
         with pytest.raises(CartoUsageException, match="bbox"):
             anonymous.image(10, 10, zoom=3)
+
+    @pytest.mark.parametrize("view", [
+        {"bbox": ("a", 0, 1, 1)}, {"center": (0, None), "zoom": 1}, {"center": (0, 0), "zoom": "near"}])
+    def test_and_one_of_numbers(self, anonymous, view):
+        with pytest.raises(CartoUsageException, match=r"(bbox|center|zoom) takes numbers, not ('a'|None|'near')"):
+            anonymous.image(10, 10, **view)
 
     def test_attributes(self, anonymous, server):
         server.get(f"{MAP}{TOKEN}/0/attributes/7", json={"name": "x"})
@@ -172,11 +246,36 @@ class TestFetching:
         anonymous.search_dataview("by_city", "ma")
         assert query(server.calls[-1])["q"] == ["ma"]
 
+    def test_lists_of_texts_are_no_option_of_a_dataview(self, anonymous):
+        with pytest.raises(CartoUsageException, match="categories takes numbers, not 'a'"):
+            anonymous.dataview("by_city", categories=["a", "b"])
+
+    @pytest.mark.parametrize("body", ["", "[]", '"x"'])
+    def test_answers_that_are_no_object(self, anonymous, server, body):
+        server.get(f"{MAP}{TOKEN}/0/attributes/7", body=body)
+        server.get(f"{MAP}{TOKEN}/dataview/by_city", body=body)
+        server.get(f"{MAP}{TOKEN}/dataview/by_city/search", body=body)
+        for fetch in (lambda: anonymous.attributes(0, 7), lambda: anonymous.dataview("by_city"),
+                      lambda: anonymous.search_dataview("by_city", "ma")):
+            with pytest.raises(CartoInvalidResponseException, match="no JSON object"):
+                fetch()
+
     def test_an_expired_instance_is_renewed_once(self, anonymous, server):
         server.get(f"{MAP}{TOKEN}/0/0/0.png", status=400, json=EXPIRED)
         server.get(f"{MAP}{TOKEN}/0/0/0.png", body=b"png")
         assert anonymous.tile(0, 0, 0) == b"png"
         assert [call.request.method for call in server.calls] == ["POST", "GET", "POST", "GET"]
+
+    def test_it_is_renewed_as_it_was(self, client, server):
+        server.post(MAP, json=INSTANCE)
+        config = json.loads(json.dumps(CONFIG))
+        changed = AnonymousMap(client)
+        changed.instantiate(config)
+        config["layers"][0]["options"]["sql"] = "select 2"
+        server.get(f"{MAP}{TOKEN}/0/0/0.png", status=400, json=EXPIRED)
+        server.get(f"{MAP}{TOKEN}/0/0/0.png", body=b"png")
+        changed.tile(0, 0, 0)
+        assert sent(server.calls[-2]) == CONFIG
 
     def test_and_not_twice(self, anonymous, server):
         server.get(f"{MAP}{TOKEN}/0/0/0.png", status=400, json=EXPIRED)
@@ -252,6 +351,30 @@ class TestNamed:
         del expected["view"]
         assert sent(server.calls[-1]) == expected
 
+    @pytest.mark.parametrize("name", ["version", "name", "layergroup"])
+    def test_also_when_a_part_of_it_was_assigned(self, client, server, name):
+        server.get(NAMED, json={"template_ids": ["stores"]})
+        server.get(NAMED + "stores", json={"template": {**TEMPLATE, name: "stored"}})
+        server.put(NAMED + "stores", json={"template_id": "stores"})
+        (named,) = NamedMapManager(client).all()
+        setattr(named, name, TEMPLATE[name])
+        named.save()
+        assert sent(server.calls[-1]) == TEMPLATE
+
+    def test_maps_are_of_the_managers_class(self, client, server):
+        class Mine(NamedMap):
+            pass
+
+        class MineManager(NamedMapManager):
+            resource_class = Mine
+
+        server.get(NAMED, json={"template_ids": ["stores"]})
+        server.get(NAMED + "stores", json={"template": TEMPLATE})
+        server.post(NAMED, json={"template_id": "stores"})
+        maps = MineManager(client)
+        found = [maps.all()[0], maps.get("stores"), maps.create(template=TEMPLATE), maps.upsert(TEMPLATE)]
+        assert [(type(each), each.template_id) for each in found] == [(Mine, "stores")] * 4
+
     def test_upsert_creates(self, client, server):
         server.post(NAMED, json={"template_id": "stores"})
         assert NamedMapManager(client).upsert(TEMPLATE).template_id == "stores"
@@ -299,8 +422,9 @@ class TestNamed:
 
     def test_preview(self, named, server):
         server.get(MAP + "static/named/stores/64/32.png", body=b"png")
-        assert named.preview(64, 32, params={"n": 2}, zoom=3, lon=1.5, lat=2) == b"png"
+        assert named.preview(64, 32, params={"n": 2}, layer=["a", "b"], zoom=3, lon=1.5, lat=2) == b"png"
         asked = query(server.calls[0])
+        assert asked["layer"] == ["a,b"]
         assert (asked["config"], asked["auth_token"], asked["zoom"]) == (['{"n":2}'], ["t1"], ["3"])
 
     def test_the_key_is_in_no_template(self, client, server):

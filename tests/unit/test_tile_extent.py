@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from carto.tile_extent import bounds_of_features, tile_at, view_of
-from tests.unit.vector_tiles import LINE, POINT, POLYGON, feature, layer, tile_of
+from tests.unit.vector_tiles import LINE, POINT, POLYGON, feature, field, geometry, layer, tile_of
 
 #: The unit of the tile of the whole world, in degrees of longitude.
 UNIT = 360 / 4096
@@ -44,6 +44,23 @@ def test_what_lies_around_the_tile_is_not_in_it():
 @pytest.mark.parametrize("tile", [b"", layer()])
 def test_no_features_have_no_bounds(tile):
     assert of_one_tile(tile) is None
+
+
+@pytest.mark.parametrize("tile", [
+    b"\x1a\x05\n", b"\n\xff", b"\x1a\x80\x80",
+    layer(field(4, geometry(LINE, [(1, 1), (2, 2)])[:-1])),
+    layer(feature(POINT, [(1, 1)]), extent=0), layer(feature(POINT, [(1 << 1100, 1)])),
+])
+def test_broken_tiles_have_none(tile):
+    assert of_one_tile(tile) is None
+
+
+@given(st.data())
+def test_any_bytes_are_a_tile_with_bounds_or_without(data):
+    good = tile_of([(2, 48), (-10, 20)], 0, 0, 0)
+    cut = good[:data.draw(st.integers(0, len(good)))]
+    found = of_one_tile(data.draw(st.binary(max_size=40)) + cut + data.draw(st.binary(max_size=4)))
+    assert found is None or -180 <= found[0] <= found[2] <= 180
 
 
 @pytest.mark.parametrize("place", [(-3.7038, 40.4168), (0, 0), (151.2, -33.87), (179.9999, 10), (-180, 60)])
