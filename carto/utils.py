@@ -22,7 +22,7 @@ class ResponseStream(io.RawIOBase):
     """A readable file over the body of an answer, for whatever reads files: csv, pandas, pyarrow...
 
     It fills every buffer that it is given. Closing it before its end closes
-    the connection; a body that does not arrive whole raises.
+    the connection; a body that does not arrive whole raises, at every later read as well.
 
     Args:
         response: An answer that was asked for with ``stream=True``.
@@ -33,6 +33,7 @@ class ResponseStream(io.RawIOBase):
         self._response = response
         self._blocks = read_blocks(response) if blocks is None else blocks
         self._block = memoryview(b"")
+        self._failure: BaseException | None = None
 
     def readable(self) -> bool:
         """Say that this file can be read."""
@@ -82,8 +83,10 @@ class ResponseStream(io.RawIOBase):
 
     def readall(self) -> bytes:
         """Read what is left of the body."""
-        rest = [bytes(self._current_block()), *self._blocks]
-        self._block = memoryview(b"")
+        rest = []
+        while block := self._current_block():
+            rest.append(block)
+            self._block = memoryview(b"")
         return b"".join(rest)
 
     def peek(self, size: int = 0, /) -> bytes:
@@ -102,6 +105,12 @@ class ResponseStream(io.RawIOBase):
     def _current_block(self) -> memoryview:
         if self.closed:
             raise ValueError("I/O operation on a closed stream")
+        if self._failure is not None:  # the blocks would only say that there are no more
+            raise self._failure
         if not self._block:
-            self._block = memoryview(next(self._blocks, b""))
+            try:
+                self._block = memoryview(next(self._blocks, b""))
+            except BaseException as error:
+                self._failure = error
+                raise
         return self._block

@@ -1,6 +1,7 @@
 """Write what is downloaded into files, which are as before when anything fails.
 
-They have no buffer, which would cut blocks in two: what is to be written at once is gathered here.
+Where nothing can be put in a file's place, it is written itself, and is as before only until the first block is there.
+The files have no buffer, which would cut blocks in two: what is to be written at once is gathered here.
 """
 
 from __future__ import annotations
@@ -10,7 +11,9 @@ import errno
 import io
 import itertools
 import os
+import re
 import secrets
+import shutil
 import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -21,6 +24,10 @@ from carto._http.wire import Block
 _WRITTEN_AT_ONCE = 262144
 #: Fewer than systems take with one call.
 _MOST_BLOCKS = 64
+#: Names of what is open already: the file behind one may have no other name, or be written by others as well.
+_DESCRIPTOR = r"/dev/(?:fd/|std(?:out|err)$)|/proc/"
+#: A file that is mounted by itself can't be replaced, nor another user's in a directory that all may write to.
+_NOT_REPLACED = (errno.EBUSY, errno.EPERM, errno.EACCES)
 
 
 def writable_target(path: str | os.PathLike[str]) -> Path:
@@ -30,18 +37,19 @@ def writable_target(path: str | os.PathLike[str]) -> Path:
         path: The file to write; a symbolic link is followed.
 
     Returns:
-        The file that it leads to.
+        The file that it leads to, or the same for a device, a pipe or a file descriptor.
 
     Raises:
         OSError: It is a directory, is in none, or may not be written.
     """
-    target = Path(os.path.realpath(path))
+    target = Path(path if _is_fixed(path) else os.path.realpath(path))
     if target.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(target))
     if not target.parent.is_dir():
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(target.parent))
-    if target.exists() and not os.access(target, os.W_OK):
-        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(target))
+    written = target if target.exists() else target.parent
+    if not os.access(written, os.W_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(written))
     return target
 
 
@@ -85,25 +93,36 @@ def write_whole(file: Any, block: Block) -> None:
     Args:
         file: Any object with `write`.
         block: What to write.
+
+    Raises:
+        BlockingIOError: The file takes nothing now, and does not wait until it can.
     """
     rest = block if isinstance(file, io.IOBase) else bytes(block)  # others may know nothing but bytes
     while rest:
         written = file.write(rest)
+        if written is None and isinstance(file, io.RawIOBase):
+            raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
         rest = rest[written:] if isinstance(written, int) and written > 0 else b""
 
 
 @contextlib.contextmanager
 def _opened(target: Path, append: bool) -> Iterator[io.FileIO]:
     exists = target.exists()
-    if exists and not stat.S_ISREG(target.stat().st_mode):  # a device or a pipe
-        with target.open("wb", buffering=0) as file:
-            yield file
-    elif exists and append:
+    if append and target.is_file():
         with _extended(target) as file:
+            yield file
+    elif _is_fixed(target) or (exists and not os.access(target.parent, os.W_OK | os.X_OK)):
+        with target.open("wb", buffering=0) as file:
             yield file
     else:
         with _replaced(target, exists) as file:
             yield file
+
+
+def _is_fixed(path: str | os.PathLike[str]) -> bool:
+    """Tell devices, pipes and descriptors from files in a directory, where another file can take their place."""
+    is_descriptor = re.match(_DESCRIPTOR, os.path.abspath(path)) is not None
+    return is_descriptor or (os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path))
 
 
 @contextlib.contextmanager
@@ -120,12 +139,21 @@ def _extended(target: Path) -> Iterator[io.FileIO]:
 @contextlib.contextmanager
 def _replaced(target: Path, exists: bool) -> Iterator[io.FileIO]:
     """Write beside the target, and put the result in its place at the end."""
-    written = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
+    written = target.with_name(f".{target.name[:50]}.{secrets.token_hex(4)}.part")
     try:
         with written.open("xb", buffering=0) as file:
             yield file
         if exists:
             written.chmod(stat.S_IMODE(target.stat().st_mode))
-        written.replace(target)
+        _put_in_place(written, target)
     finally:
         written.unlink(missing_ok=True)
+
+
+def _put_in_place(written: Path, target: Path) -> None:
+    try:
+        written.replace(target)
+    except OSError as error:
+        if error.errno not in _NOT_REPLACED:
+            raise
+        shutil.copyfile(written, target)

@@ -6,8 +6,6 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
-from requests import Response
-
 from carto import jobs
 from carto._http.timeouts import METADATA, Timeout
 from carto.auth import SendsRequests, data_of, send_with
@@ -65,15 +63,27 @@ class BatchSQLClient:
             json_body: The body, to be sent as JSON.
             http_header: Headers to add.
             timeout: Seconds for the request.
-            idempotent: Whether it may be sent again after a failure.
+            idempotent: Whether it may be sent again after a failure; reads may in any case.
 
         Returns:
             The parsed answer.
 
         Raises:
+            CartoInvalidResponseException: The answer does not describe a job.
             CartoException: The server refused, or did not answer.
         """
-        return data_of(self.client, self._exchange(url, http_method, json_body, http_header, timeout, idempotent))
+        args = {"json": json_body, "headers": dict(http_header) if http_header else None}
+        given = {name: value for name, value in args.items() if value is not None}
+        verb = http_method.lower()
+        response = send_with(self.client, url, http_method, timeout=timeout, idempotent=idempotent or verb == "get",
+                             **given)
+        if verb == "put" and response.status_code == 404:
+            raise CartoNotFoundException(response, "this server cannot update batch jobs: "
+                                                   f"cancel job {url.rpartition('/')[2]} and create another one")
+        answer = data_of(self.client, response)
+        if url.startswith(self.api_url) and not _is_job(answer):
+            raise CartoInvalidResponseException(response, "the answer does not describe a batch job")
+        return answer
 
     def create(self, sql_query: BatchQuery) -> dict[str, Any]:
         """Create a job.
@@ -89,7 +99,9 @@ class BatchSQLClient:
             CartoUsageException: The query has another form, or is longer than the server takes.
             CartoForbiddenException: The key is not the master key.
         """
-        return self._job(self._exchange(self.api_url, "post", self._payload(sql_query), _JSON))
+        job: dict[str, Any] = self.send(self.api_url, http_method="POST", json_body=self._payload(sql_query),
+                                        http_header=_JSON)
+        return job
 
     def create_and_wait_for_completion(self, sql_query: BatchQuery, timeout: float = DEFAULT_WAIT,
                                        progress: Callable[[Any], None] | None = None) -> dict[str, Any]:
@@ -106,7 +118,10 @@ class BatchSQLClient:
         Raises:
             CartoJobException: It failed, was cancelled, or is not done in time; the exception has
                 its id and the server's reason.
+            CartoUsageException: There is no query, or the timeout is not a finite number above zero; no job
+                was created.
         """
+        jobs.checked_timeout(timeout)
         if isinstance(sql_query, (list, tuple)) and not sql_query:
             raise CartoUsageException("there is no query in the list, and the server never ends such a job")
         return self._wait(self.create(sql_query), timeout, progress)
@@ -128,7 +143,8 @@ class BatchSQLClient:
         Raises:
             CartoBadRequestException: There is no such job.
         """
-        return self._job(self._exchange(self._url(job_id), "get", idempotent=True))
+        job: dict[str, Any] = self.send(self._url(job_id), http_method="GET")
+        return job
 
     def update(self, job_id: str, sql_query: BatchQuery) -> dict[str, Any]:
         """Replace the query of a job that is still pending.
@@ -144,11 +160,9 @@ class BatchSQLClient:
             CartoNotFoundException: The server has no updates of jobs, as newer ones have not.
             CartoBadRequestException: The job is not pending any more.
         """
-        response = self._exchange(self._url(job_id), "put", self._payload(sql_query), _JSON)
-        if response.status_code == 404:
-            raise CartoNotFoundException(response, "this server cannot update batch jobs: "
-                                                   f"cancel job {job_id} and create another one")
-        return self._job(response)
+        job: dict[str, Any] = self.send(self._url(job_id), http_method="PUT", json_body=self._payload(sql_query),
+                                        http_header=_JSON)
+        return job
 
     def cancel(self, job_id: str) -> str:
         """Cancel a job.
@@ -163,7 +177,7 @@ class BatchSQLClient:
             CartoBadRequestException: There is no such job, or it ended in another way.
         """
         try:
-            job = self._job(self._exchange(self._url(job_id), "delete"))
+            job = self.send(self._url(job_id), http_method="DELETE")
         except CartoBadRequestException as error:
             if _ALREADY_DONE in error.errors:
                 return BATCH_JOBS_DONE_STATUSES[0]
@@ -197,25 +211,16 @@ class BatchSQLClient:
                                       "split it, or put its text into a function in the database")
         return payload
 
-    def _exchange(self, url: str, http_method: str, json_body: Any = None,
-                  http_header: Mapping[str, str] | None = None, timeout: Timeout = METADATA,
-                  idempotent: bool = False) -> Response:
-        args = {"json": json_body, "headers": dict(http_header) if http_header else None}
-        given = {name: value for name, value in args.items() if value is not None}
-        return send_with(self.client, url, http_method, timeout=timeout, idempotent=idempotent, **given)
-
-    def _job(self, response: Response) -> dict[str, Any]:
-        answer = data_of(self.client, response)
-        if not isinstance(answer, dict) or "job_id" not in answer or "status" not in answer:
-            raise CartoInvalidResponseException(response, "the answer does not describe a batch job")
-        return answer
-
 
 _JSON = {"content-type": "application/json"}
 
 
+def _is_job(answer: Any) -> bool:
+    return isinstance(answer, dict) and "job_id" in answer and "status" in answer
+
+
 def _check_form(sql_query: Any) -> None:
-    """Refuse what the server would accept and then never run."""
+    """Refuse what the server would accept and then never run; an empty list stands in carto-python's README."""
     if isinstance(sql_query, str) and sql_query.strip():
         return
     if isinstance(sql_query, (list, tuple)) and all(isinstance(query, str) for query in sql_query):

@@ -150,6 +150,8 @@ class CopySQLClient:
                          timeout: Timeout | Unset = UNSET) -> None:
         """Write rows into the file at a path, which is as before when anything fails.
 
+        Devices, pipes and files in directories that can't be written are written themselves, as the rows come.
+
         Args:
             query: ``COPY ... TO STDOUT ...``
             path: The file; its directory must exist. A symbolic link is followed.

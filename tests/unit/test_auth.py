@@ -493,9 +493,9 @@ def test_options_are_for_the_client_that_was_asked(server):
             raise CartoConnectionException("gone")
 
     client = Asking(CLOUD, KEY)
-    with mock.patch.object(plain._sender, "send", wraps=plain._sender.send) as sender:
-        with pytest.raises(CartoConnectionException):
-            send_with(client, "api/v2/sql", "get", timeout=3, idempotent=True)
+    with (mock.patch.object(plain._sender, "send", wraps=plain._sender.send) as sender,
+          pytest.raises(CartoConnectionException)):
+        send_with(client, "api/v2/sql", "get", timeout=3, idempotent=True)
     assert [call.kwargs["timeout"] for call in sender.call_args_list] == [UNSET, UNSET]
 
 

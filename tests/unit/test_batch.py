@@ -12,6 +12,7 @@ from carto.exceptions import (
     CartoInvalidResponseException,
     CartoJobException,
     CartoNotFoundException,
+    CartoServerException,
     CartoUsageException,
 )
 from carto.sql import BATCH_JOBS_FAILED_STATUSES, BatchSQLClient
@@ -55,6 +56,46 @@ def test_what_the_server_would_never_run_is_refused(batch, query):
 def test_an_empty_list_is_not_waited_for(batch):
     with pytest.raises(CartoUsageException, match="never ends"):
         batch.create_and_wait_for_completion([])
+
+
+@responses.activate
+@pytest.mark.parametrize("timeout", [None, 0, -1, float("inf"), "60"])
+def test_a_job_that_cannot_be_waited_for_is_not_created(batch, timeout):
+    with pytest.raises(CartoUsageException, match="timeout of a wait"):
+        batch.create_and_wait_for_completion("select 1", timeout=timeout)
+    assert len(responses.calls) == 0
+
+
+@responses.activate
+def test_an_overridden_send_is_called_as_carto_python_did():
+    class Telling(BatchSQLClient):
+        def send(self, url, http_method, json_body=None, http_header=None):
+            told.append((http_method, url, json_body))
+            return super().send(url, http_method, json_body, http_header)
+
+    told = []
+    batch = Telling(APIKeyAuthClient("https://me.carto.com/", "secret-key"))
+    responses.post(JOB_URL, json=job("pending"), status=201)
+    for add in (responses.get, responses.put, responses.delete):
+        add(JOB_URL + "abc-1", json=job("done"))
+    batch.create("select 1")
+    batch.read("abc-1")
+    batch.update("abc-1", "select 2")
+    assert batch.cancel("abc-1") == "done"
+    path = "api/v2/sql/job/"
+    assert told == [("POST", path, {"query": "select 1"}), ("GET", f"{path}abc-1", None),
+                    ("PUT", f"{path}abc-1", {"query": "select 2"}), ("DELETE", f"{path}abc-1", None)]
+
+
+@responses.activate
+def test_reads_are_sent_again_and_nothing_else(batch):
+    responses.get(JOB_URL + "abc-1", status=503)
+    responses.get(JOB_URL + "abc-1", json=job("done"))
+    responses.delete(JOB_URL + "abc-1", status=503)
+    assert batch.read("abc-1")["status"] == "done"
+    with pytest.raises(CartoServerException):
+        batch.cancel("abc-1")
+    assert len(responses.calls) == 3
 
 
 @responses.activate

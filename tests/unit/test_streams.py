@@ -336,6 +336,25 @@ def test_a_stream_reads_like_a_file():
     assert stream.read() == b""
 
 
+@pytest.mark.parametrize("again", [
+    lambda stream: stream.read(10), lambda stream: stream.read(), lambda stream: stream.readall(),
+    lambda stream: stream.readinto(bytearray(10)), lambda stream: stream.peek(), lambda stream: stream.readline(),
+    lambda stream: list(stream),
+], ids=["read", "read all", "readall", "readinto", "peek", "readline", "lines"])
+def test_a_stream_that_failed_never_says_that_it_is_at_its_end(again):
+    def blocks():
+        yield b"begun"
+        raise CartoConnectionException("gone")
+
+    stream = ResponseStream(fetch(body=b""), blocks=blocks())
+    assert stream.read(5) == b"begun"
+    for _ in range(3):
+        with pytest.raises(CartoConnectionException, match="gone"):
+            again(stream)
+    stream.close()
+    assert stream.closed
+
+
 def test_lines_are_not_read_byte_by_byte(monkeypatch):
     sizes = []
     read = ResponseStream.read
