@@ -792,7 +792,8 @@ def _protected(client: Any, password: Any) -> dict[str, Any]:
 add("Base64EncodedField.__set__", lambda client: [
     filled(kuvizs.Kuviz(client), data=value).data for value in ("text", "ñ", "", None, 5)])
 add("PasswordAndPrivacyFields.__set__", lambda client: [
-    _protected(client, password) for password in ("secret", "", None, 5)])
+    _protected(client, password) for password in ("secret", "", None)])
+add("PasswordAndPrivacyFields.__set__: no text", lambda client: _protected(client, 5))
 add("GrantsField.__set__", lambda client: _updated(api_keys.APIKey(client), grants=[
     {"type": "apis", "apis": ["sql"]}]).grants)
 
