@@ -248,12 +248,19 @@ def accounts_of(entries: Sequence[dict[str, Any]]) -> list[Account]:
     return accounts
 
 
-def demo_account(master_token: str | None = None) -> Account:
+def demo_account(master_token: str | None = None, *, has_known_tokens: bool = True) -> Account:
     """Make the default account: a master, a public, a regular and an SQL-less key, no limits.
 
     Args:
         master_token: Master key; random when None.
+        has_known_tokens: Whether the last two keys have the same tokens in every sandbox; otherwise theirs come from
+            the master key, and cannot be guessed without it.
     """
+    master = master_token or secrets.token_hex(20)
+
+    def token(known: str) -> str:
+        return known if has_known_tokens else hashlib.sha256(f"{known} {master}".encode()).hexdigest()[:40]
+
     return account_from_dict(
         {
             "name": "demo",
@@ -261,10 +268,10 @@ def demo_account(master_token: str | None = None) -> Account:
             "batch_update": True,
             "batch_timeout_ms": 12 * 3600 * 1000,
             "keys": [
-                {"type": "master", "token": master_token or secrets.token_hex(20)},
+                {"type": "master", "token": master},
                 {"type": "default"},
-                {"type": "regular", "name": "regular", "token": "regular_demo"},
-                {"type": "regular", "name": "maps_only", "token": "mapsonly_demo", "sql": False},
+                {"type": "regular", "name": "regular", "token": token("regular_demo")},
+                {"type": "regular", "name": "maps_only", "token": token("mapsonly_demo"), "sql": False},
             ],
         }
     )

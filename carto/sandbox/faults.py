@@ -20,11 +20,10 @@ the request carried out, and only withhold the answer.
 
 from __future__ import annotations
 
-import ipaddress
 import itertools
 import json
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
@@ -32,6 +31,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import Scope
+
+from carto.sandbox.loopback import from_loopback
 
 WITHHOLDING_KINDS = ("unavailable", "html", "reset")
 COPY_TO_KINDS = ("truncate", "error_tail")
@@ -42,8 +43,6 @@ ADMIN_PATH = "/sandbox/faults"
 COPY_TO_PATH = "/sql/copyto"
 _USER_IN_PATH = re.compile(r"/user/([^/]+)/")
 _TYPES: dict[str, tuple[type, ...]] = {"int": (int,), "float": (int, float), "str": (str,), "bool": (bool,)}
-
-Handler = Callable[[Request], Awaitable[Response]]
 
 
 @dataclass
@@ -194,25 +193,8 @@ def routes(faults: Faults) -> list[Route]:
         return await show(request)
 
     return [
-        Route(ADMIN_PATH, _from_loopback(show), methods=["GET"]),
-        Route(ADMIN_PATH, _from_loopback(add), methods=["POST"]),
-        Route(ADMIN_PATH, _from_loopback(clear), methods=["DELETE"]),
-        Route(ADMIN_PATH + "/{fault_id:int}", _from_loopback(clear), methods=["DELETE"]),
+        Route(ADMIN_PATH, from_loopback(show), methods=["GET"]),
+        Route(ADMIN_PATH, from_loopback(add), methods=["POST"]),
+        Route(ADMIN_PATH, from_loopback(clear), methods=["DELETE"]),
+        Route(ADMIN_PATH + "/{fault_id:int}", from_loopback(clear), methods=["DELETE"]),
     ]
-
-
-def _from_loopback(handler: Handler) -> Handler:
-    async def answer(request: Request) -> Response:
-        if request.client is None or not is_loopback(request.client.host):
-            message = "Faults can only be set from the machine that runs the sandbox"
-            return JSONResponse({"error": [message]}, 403)
-        return await handler(request)
-
-    return answer
-
-
-def is_loopback(host: str) -> bool:
-    """Tell whether an address is this machine's own."""
-    address = ipaddress.ip_address(host.partition("%")[0])
-    mapped = getattr(address, "ipv4_mapped", None)
-    return (mapped or address).is_loopback

@@ -8,18 +8,16 @@ moves it ahead by so many seconds, and what has become due begins. DELETE sets i
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from carto.sandbox.faults import is_loopback
+from carto.sandbox.loopback import from_loopback
 
 ADMIN_PATH = "/sandbox/clock"
-
-Handler = Callable[[Request], Awaitable[Response]]
 
 
 class MovingClock:
@@ -78,17 +76,7 @@ def routes(clock: MovingClock) -> list[Route]:
         return JSONResponse(clock.shown())
 
     return [
-        Route(ADMIN_PATH, _from_loopback(show), methods=["GET"]),
-        Route(ADMIN_PATH, _from_loopback(advance), methods=["POST"]),
-        Route(ADMIN_PATH, _from_loopback(reset), methods=["DELETE"]),
+        Route(ADMIN_PATH, from_loopback(show), methods=["GET"]),
+        Route(ADMIN_PATH, from_loopback(advance), methods=["POST"]),
+        Route(ADMIN_PATH, from_loopback(reset), methods=["DELETE"]),
     ]
-
-
-def _from_loopback(handler: Handler) -> Handler:
-    async def answer(request: Request) -> Response:
-        if request.client is None or not is_loopback(request.client.host):
-            message = "The clock can only be moved from the machine that runs the sandbox"
-            return JSONResponse({"error": [message]}, 403)
-        return await handler(request)
-
-    return answer

@@ -6,7 +6,8 @@ It differs from the SQL API's server in its paths, in its error bodies and in wh
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -110,6 +111,15 @@ def rails_endpoint(
             return Response(status_code=CLIENT_CLOSED_REQUEST)
 
     return answer
+
+
+@contextmanager
+def change_errors() -> Iterator[None]:
+    """Answer with what PostgreSQL has against a change."""
+    try:
+        yield
+    except psycopg.Error as error:
+        raise RailsError(400, {"errors": [error.diag.message_primary or str(error)]}) from error
 
 
 def _check_callback(callback: Any) -> None:

@@ -11,10 +11,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from carto.sandbox.parameters import js_string
-from carto.sandbox.rails_endpoint import Handler, RailsCall, RailsError, rails_endpoint, rails_routes
+from carto.sandbox.rails_endpoint import Handler, RailsCall, RailsError, change_errors, rails_endpoint, rails_routes
 from carto.sandbox.rails_json import rails_json
 from carto.sandbox.state import ServerState
-from carto.sandbox.tables_api import as_owner, change_errors, table_name
+from carto.sandbox.tables_api import as_owner, table_name
 from carto.sandbox.visualization_presenter import Json
 
 _NO_COLUMNS = ("api_key", "callback", "cartodb_id", "id", "table_id")

@@ -13,6 +13,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from carto.sandbox import (
@@ -60,67 +61,81 @@ CROSS_ORIGIN_HEADERS = {
 }
 
 
+class _Services:
+    """What the endpoints of one application work with."""
+
+    def __init__(self, options: ServerOptions) -> None:
+        self.state = ServerState(options)
+        self.faults = faults.Faults()
+        self.clock = MovingClock()
+        self.ring = KeyRing(self.state)
+        self.members = Members(self.state)
+        self.kuvizs = KuvizStore(self.state)
+        self.queue = BatchQueue(self.state, self.faults)
+        self.imports = ImportQueue(self.state)
+        self.synchronizer = Synchronizer(self.state, self.clock, self.imports)
+        self.exporter = Exporter(self.state)
+        self.maps = MapsServices(self.state, self.clock)
+
+    @asynccontextmanager
+    async def running(self, _app: Starlette) -> AsyncIterator[None]:
+        """Start those that have something to do or to open, and stop them in the end."""
+        started = (
+            self.ring, self.members, self.kuvizs, self.queue, self.imports, self.synchronizer, self.exporter, self.maps,
+        )  # fmt: skip
+        for service in started:
+            await service.start()
+        try:
+            yield
+        finally:
+            for service in reversed(started):
+                await service.stop()
+            await self.state.pool.close()
+
+
 def create_app(options: ServerOptions) -> Starlette:
     """Make the web application of a sandbox whose accounts are provisioned.
 
     Args:
         options: Accounts and cluster to serve.
     """
-    state = ServerState(options)
-    waiting_faults = faults.Faults()
-    queue = BatchQueue(state, waiting_faults)
-    imports = ImportQueue(state)
-    exporter = Exporter(state)
-    clock = MovingClock()
-    synchronizer = Synchronizer(state, clock, imports)
-    maps = MapsServices(state, clock)
-    ring = KeyRing(state)
-    kuvizs = KuvizStore(state)
-    members = Members(state)
-    services = (ring, members, kuvizs, queue, imports, synchronizer, exporter, maps)
+    services = _Services(options)
+    app = Starlette(
+        routes=_routes(services),
+        middleware=[Middleware(FaultMiddleware, faults=services.faults), Middleware(Express)],
+        exception_handlers={404: cannot_answer, 405: cannot_answer},
+        lifespan=services.running,
+    )
+    app.router.redirect_slashes = False
+    return app
 
-    @asynccontextmanager
-    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        for service in services:
-            await service.start()
-        try:
-            yield
-        finally:
-            for service in reversed(services):
-                await service.stop()
-            await state.pool.close()
 
-    routes = [
-        *faults.routes(waiting_faults),
-        *moving_clock.routes(clock),
+def _routes(services: _Services) -> list[BaseRoute]:
+    """List the routes of all modules; the first that fits a path answers it."""
+    state = services.state
+    return [
+        *faults.routes(services.faults),
+        *moving_clock.routes(services.clock),
         *status_api.routes(state),
-        *batch_api.routes(state, queue),
+        *batch_api.routes(state, services.queue),
         *copy_api.routes(state),
         *sql_api.routes(state),
-        *imports_api.routes(state, imports),
+        *imports_api.routes(state, services.imports),
         *visualizations_api.routes(state),
         *tables_api.routes(state),
         *records_api.routes(state),
         *permissions_api.routes(state),
-        *users_api.routes(state, imports, ring),
-        *organization_users_api.routes(state, members),
-        *api_keys_api.routes(state, ring),
-        *kuviz_api.routes(state, kuvizs),
-        *kuviz_page.routes(state, kuvizs),
-        *synchronizations_api.routes(state, synchronizer, imports, clock),
-        *exports_api.routes(state, exporter),
-        *named_maps_api.routes(maps),
-        *maps_api.routes(maps),
+        *users_api.routes(state, services.imports, services.ring),
+        *organization_users_api.routes(state, services.members),
+        *api_keys_api.routes(state, services.ring),
+        *kuviz_api.routes(state, services.kuvizs),
+        *kuviz_page.routes(state, services.kuvizs),
+        *synchronizations_api.routes(state, services.synchronizer, services.imports, services.clock),
+        *exports_api.routes(state, services.exporter),
+        *named_maps_api.routes(services.maps),
+        *maps_api.routes(services.maps),
         *maps_endpoint.not_found_routes(),
     ]
-    app = Starlette(
-        routes=routes,
-        middleware=[Middleware(FaultMiddleware, faults=waiting_faults), Middleware(Express)],
-        exception_handlers={404: cannot_answer, 405: cannot_answer},
-        lifespan=lifespan,
-    )
-    app.router.redirect_slashes = False
-    return app
 
 
 async def cannot_answer(request: Request, _error: Exception) -> Response:

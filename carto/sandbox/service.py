@@ -17,6 +17,7 @@ import uvicorn
 from carto.sandbox import SandboxError
 from carto.sandbox.accounts import Account, accounts_of, demo_account, load_accounts
 from carto.sandbox.cluster import Cluster
+from carto.sandbox.loopback import is_loopback
 from carto.sandbox.node_http import NodeHttpProtocol
 from carto.sandbox.provisioning import provision_all
 from carto.sandbox.run_directory import RunDirectory
@@ -47,7 +48,7 @@ def run(options: Options, keep_open: int, report: Report) -> None:
     """
     data_dir = Path(options["data_dir"]) if options["data_dir"] else None
     listener = _listen(options["host"], options["port"])
-    accounts = _accounts(options["accounts"], data_dir)
+    accounts = _accounts(options["accounts"], data_dir, is_private=is_loopback(listener.getsockname()[0]))
     with _run_directory(keep_open) as run_directory:
         conninfo = _database(options["database_url"], run_directory, data_dir)
         accounts = _provisioned(conninfo, accounts)
@@ -73,9 +74,9 @@ def _listen(host: str, port: int) -> socket.socket:
         raise SandboxError(f"Cannot listen on {host}, port {port}: {error.strerror}") from error
 
 
-def _accounts(given: str | list[dict[str, Any]] | None, data_dir: Path | None) -> list[Account]:
+def _accounts(given: str | list[dict[str, Any]] | None, data_dir: Path | None, *, is_private: bool) -> list[Account]:
     if given is None:
-        return [demo_account(_kept_key(data_dir) if data_dir else None)]
+        return [demo_account(_kept_key(data_dir) if data_dir else None, has_known_tokens=is_private)]
     try:
         accounts = load_accounts(given) if isinstance(given, str) else accounts_of(given)
     except (OSError, KeyError, TypeError, ValueError) as error:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import psycopg
@@ -13,7 +13,7 @@ from starlette.routing import Route
 
 from carto.sandbox import table_columns, table_names
 from carto.sandbox.parameters import js_string, parse_int
-from carto.sandbox.rails_endpoint import Handler, RailsCall, RailsError, rails_endpoint, rails_routes
+from carto.sandbox.rails_endpoint import Handler, RailsCall, RailsError, change_errors, rails_endpoint, rails_routes
 from carto.sandbox.rails_json import rails_json
 from carto.sandbox.state import ServerState
 from carto.sandbox.visualization_presenter import Json, Presenter, base_url, table_privacy
@@ -237,15 +237,6 @@ async def as_owner(call: RailsCall) -> AsyncIterator[psycopg.AsyncConnection]:
     conninfo = call.account.conninfo(call.account.master_key, call.state.cluster_conninfo)
     async with call.state.pool.connection(conninfo) as connection, connection.transaction():
         yield connection
-
-
-@contextmanager
-def change_errors() -> Iterator[None]:
-    """Answer with what PostgreSQL has against a change."""
-    try:
-        yield
-    except psycopg.Error as error:
-        raise RailsError(400, {"errors": [error.diag.message_primary or str(error)]}) from error
 
 
 def _qualified(name: str) -> str:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import Any
 
 import psycopg
@@ -17,7 +16,14 @@ from carto.sandbox import map_layers, passwords, table_names
 from carto.sandbox.endpoint import Endpoint
 from carto.sandbox.errors import ApiError
 from carto.sandbox.parameters import js_string, parse_int
-from carto.sandbox.rails_endpoint import RailsCall, RailsError, proven_key, rails_endpoint, rails_routes
+from carto.sandbox.rails_endpoint import (
+    RailsCall,
+    RailsError,
+    change_errors,
+    proven_key,
+    rails_endpoint,
+    rails_routes,
+)
 from carto.sandbox.rails_json import plain_utc, rails_json
 from carto.sandbox.state import ServerState
 from carto.sandbox.visualization_presenter import Json, Pieces, Presenter
@@ -164,7 +170,7 @@ async def create(call: RailsCall) -> Response:
     async with open_catalog(call.state, call.account) as catalog:
         values = _stored_values(sent, {"privacy": "LINK", "type": "derived"})
         _check_privacy(values, {"password": None})
-        with _save_errors():
+        with change_errors():
             new_id = await _create(call, catalog, sent, values)
         return rails_json(await _full_form(call, catalog, str(new_id)))
 
@@ -223,7 +229,7 @@ async def update(call: RailsCall) -> Response:
             await _change_table(catalog, row, values)
         elif values.get("name") not in (None, row["name"]):
             values["name"] = await catalog.free_map_name(values["name"], row["type"])
-        with _save_errors():
+        with change_errors():
             await catalog.change(row["id"], values)
         return rails_json(await _full_form(call, catalog, str(row["id"])))
 
@@ -290,18 +296,9 @@ async def delete(call: RailsCall) -> Response:
     """Delete a visualization; a dataset goes with its table and the maps that show nothing else."""
     async with open_catalog(call.state, call.account) as catalog:
         row = await _found(call, catalog)
-        with _save_errors():
+        with change_errors():
             await catalog.delete(row)
     return Response(status_code=204)
-
-
-@contextmanager
-def _save_errors() -> Iterator[None]:
-    """Answer with what PostgreSQL has against a change."""
-    try:
-        yield
-    except psycopg.Error as error:
-        raise RailsError(400, {"errors": [error.diag.message_primary or str(error)]}) from error
 
 
 async def _full_form(call: RailsCall, catalog: Catalog, visualization_id: str) -> Json:

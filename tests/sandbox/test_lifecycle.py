@@ -315,6 +315,19 @@ def test_a_data_directory_is_kept(data_dir: Path, own_tmp: Path) -> None:
     assert not list(own_tmp.iterdir())
 
 
+def test_keys_that_other_machines_may_send_cannot_be_guessed(data_dir: Path) -> None:
+    keys = []
+    for _ in range(2):
+        with Sandbox(data_dir=data_dir, host="0.0.0.0") as sandbox:
+            keys.append(sandbox.account("demo").keys)
+            for token, status in ((keys[0]["regular"], 200), ("regular_demo", 401), ("mapsonly_demo", 401)):
+                answer = requests.get(f"{sandbox.base_url}api/v2/sql", {"q": "SELECT 1", "api_key": token}, timeout=20)
+                assert answer.status_code == status
+    assert keys[0] == keys[1]
+    with Sandbox(host="0.0.0.0") as sandbox:
+        assert not {*keys[0].values()} & {*sandbox.account("demo").keys.values()} - {"default_public"}
+
+
 def test_a_data_directory_survives_a_crash(started_here: Started, data_dir: Path, own_tmp: Path) -> None:
     with Sandbox(data_dir=data_dir) as sandbox:
         query(sandbox.base_url, sandbox.api_key, "CREATE TABLE kept AS SELECT 7 AS n")

@@ -16,7 +16,6 @@ from carto.sandbox.formats.rows import row_encoder
 from carto.sandbox.node_types import encoders
 
 UINT16, FLOAT32, STRING, BUFFER = 5, 8, 10, 11
-HEADER_BYTES = 8
 ALIGNMENT = 4
 _STRUCT_CODES = {1: "b", 2: "B", 3: "B", 4: "h", 5: "H", 6: "I", 7: "I", 8: "f"}
 _TYPES = {"int8": 1, "uint8": 2, "uintclamp8": 3, "int16": 4, "uint16": 5, "int32": 6, "uint32": 7, "float32": 8}
