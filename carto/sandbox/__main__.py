@@ -77,7 +77,8 @@ def _parser() -> argparse.ArgumentParser:
         "--database-url",
         metavar="URL",
         help="use this PostgreSQL server, such as postgresql://me:secret@host/postgres, instead of a private "
-        "one; the role must be a superuser or what a managed service gives instead, and the databases made there stay",
+        "one; its role must be a superuser, or what a managed service gives instead: it creates roles, databases, "
+        "PostGIS and event triggers; what it creates stays",
     )
     parser.add_argument(
         "--accounts",
