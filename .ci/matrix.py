@@ -7,7 +7,6 @@ this project installed in it. Run it by `make test-matrix`; a row's name as an a
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,10 +15,10 @@ from importlib.metadata import requires
 from pathlib import Path
 
 from packaging.requirements import Requirement
+from pythons import SUPPORTED, found_pythons
 
 ROOT = Path(__file__).resolve().parent.parent
 ENVIRONMENTS = ROOT / ".venv-matrix"
-PYTHONS = ("3.10", "3.11", "3.12", "3.13")
 #: pyrestcli's two releases form URLs differently, and both are in use.
 PYRESTCLI = ("0.6.11", "0.6.12")
 #: What makes environments of its own, or is measured in one.
@@ -33,21 +32,6 @@ class Row:
     name: str
     python: str
     constraints: tuple[str, ...]
-
-
-def find_python(version: str) -> str | None:
-    """Find an interpreter: on PATH under its own name, else among those of pyenv."""
-    on_path = shutil.which(f"python{version}")
-    candidates = [on_path] if on_path else []
-    candidates += sorted(map(str, Path.home().glob(f".pyenv/versions/{version}.*/bin/python")), reverse=True)
-    return next((path for path in candidates if _is_version(path, version)), None)
-
-
-def _is_version(path: str, version: str) -> bool:
-    """A name on PATH may be a shim that leads nowhere, so ask the interpreter itself."""
-    code = "import sys; print('%d.%d' % sys.version_info[:2])"
-    answer = subprocess.run([path, "-c", code], capture_output=True, text=True, check=False)
-    return answer.returncode == 0 and answer.stdout.strip() == version
 
 
 def lowest_versions() -> tuple[str, ...]:
@@ -96,13 +80,13 @@ def run(row: Row) -> bool:
 
 def main(names: list[str]) -> int:
     """Run the rows of the given names, or all of them, and print what became of each."""
-    pythons = {version: path for version in PYTHONS if (path := find_python(version))}
+    pythons = found_pythons()
     chosen = [row for row in rows(pythons) if not names or row.name in names]
     if not chosen:
         print(f"no row of that name; there are: {', '.join(row.name for row in rows(pythons))}", file=sys.stderr)
         return 2
     passed = {row.name: run(row) for row in chosen}
-    for version in PYTHONS:
+    for version in SUPPORTED:
         if version not in pythons:
             print(f"{version}: not on this machine")
     for name, ok in passed.items():

@@ -16,7 +16,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Build the source distribution, and the wheel out of it: so the former is shown to be complete."""
     folder = tmp_path_factory.mktemp("build")
     sources = copy_sources(folder / "sources")
-    command = [sys.executable, "-m", "build", "--outdir", str(folder / "dist"), str(sources)]
+    command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(folder / "dist"), str(sources)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return folder / "dist"

@@ -8,6 +8,7 @@ from email.parser import Parser
 from pathlib import Path
 
 import pytest
+from packaging.metadata import Metadata
 from packaging.requirements import Requirement
 
 from carto import __version__
@@ -63,6 +64,13 @@ def test_sdist_can_be_read_and_built_from(names_of_sdist: set[str]) -> None:
     assert not {name for name in names_of_sdist if name.startswith(("tests/", "bench/", ".ci/"))}
 
 
-def test_metadata_is_what_an_index_accepts(wheel: Path, sdist: Path) -> None:
+def test_metadata_is_what_an_index_accepts(files_of_wheel: dict[str, bytes], wheel: Path, sdist: Path) -> None:
     names = [path.name for path in (wheel, sdist)]
     assert names == [f"carto-{__version__}-py3-none-any.whl", f"carto-{__version__}.tar.gz"]
+    with tarfile.open(sdist) as archive:
+        in_sdist = archive.extractfile(f"carto-{__version__}/PKG-INFO")
+        assert in_sdist is not None
+        for written in (files_of_wheel[f"carto-{__version__}.dist-info/METADATA"], in_sdist.read()):
+            metadata = Metadata.from_email(written, validate=True)
+            assert (metadata.name, str(metadata.version)) == ("carto", __version__)
+            assert metadata.description == (ROOT / "README.md").read_text()

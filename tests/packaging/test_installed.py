@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from pythons import found_pythons
 
 pytestmark = pytest.mark.slow
-
-SUPPORTED = ("3.10", "3.11", "3.12", "3.13")
 
 # The sandbox is an extra; only its package itself must be importable.
 IMPORT_EVERYTHING = """
@@ -27,22 +24,7 @@ print(" ".join(names))
 """
 
 
-def _interpreter(version: str) -> str | None:
-    """Find a working Python of this version: on the PATH, or where pyenv keeps its versions."""
-    pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv") / "versions"
-    on_path = shutil.which(f"python{version}")
-    candidates = [on_path] if on_path else []
-    candidates += [str(path) for path in sorted(pyenv.glob(f"{version}.*/bin/python"), reverse=True)]
-    return next((path for path in candidates if _version_of(path) == version), None)
-
-
-def _version_of(interpreter: str) -> str | None:
-    ask = "import sys; print('%d.%d' % sys.version_info[:2])"
-    done = subprocess.run([interpreter, "-c", ask], capture_output=True, text=True, check=False)
-    return done.stdout.strip() if done.returncode == 0 else None
-
-
-INTERPRETERS = {version: found for version in SUPPORTED if (found := _interpreter(version))}
+INTERPRETERS = found_pythons()
 
 
 def test_this_python_is_among_those_found() -> None:
