@@ -29,6 +29,7 @@ All of them can be pickled, and none of them holds a secret.
 
 from __future__ import annotations
 
+import copy
 import math
 import re
 from collections.abc import Iterable, Iterator
@@ -110,7 +111,7 @@ class CartoJobException(CartoException):
         job_id: The id of the job, to read or resume it later.
         state: The last state that the server told.
         reason: The server's reason, or None.
-        job: The last answer about the job.
+        job: The last answer about the job; pickles are without its client, or without it where it can't be pickled.
     """
 
     def __init__(self, message: str, job_id: str | None, state: str | None,
@@ -120,6 +121,23 @@ class CartoJobException(CartoException):
         self.state = state
         self.reason = reason
         self.job = job
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restore, (type(self), self.args, {**self.__dict__, "job": _without_client(self.job)})
+
+
+def _without_client(job: Any) -> Any:
+    """Give what of a job may be pickled: a client holds a key. None stands for a job that can't be."""
+    if getattr(job, "client", None) is not None:
+        job = copy.copy(job)
+        job.client = None
+    import pickle  # few programs do
+
+    try:
+        pickle.dumps(job)
+    except Exception:  # noqa: BLE001  # whatever the job's parts raise
+        return None
+    return job
 
 
 class CartoResponseException(CartoException, pyrestcli_exceptions.BaseException):
@@ -280,6 +298,10 @@ class CartoPartialResultException(CartoResponseException):
         self.received = received
 
 
+#: What is read of the body of an error; rows that came before it are not.
+_ERROR_FIELDS = ("error", "errors", "message", "description", "context", "detail", "hint", "position",
+                 "errors_with_context")
+
 #: What limits on maps are answered with, in place of a text.
 _BINARY_TYPES = frozenset({"application/x-protobuf", "image/png", "image/jpeg"})
 
@@ -387,10 +409,12 @@ def _limit_kind(response: requests.Response) -> str | None:
 def _error_body(response: requests.Response, secrets: Iterable[str] = ()) -> dict[str, Any]:
     """Read the body of an error as an object without secrets; a list or a text becomes its ``errors``."""
     try:
-        body = redact_value(response.json(), secrets)
+        body = response.json()
+        told = {name: body[name] for name in _ERROR_FIELDS if name in body} if isinstance(body, dict) else (
+            {"errors": body})
+        return cast("dict[str, Any]", redact_value(told, secrets))
     except (ValueError, RuntimeError, requests_exceptions.RequestException):
         return {}
-    return body if isinstance(body, dict) else {"errors": body}
 
 
 def _messages(body: dict[str, Any], response: requests.Response) -> list[str]:

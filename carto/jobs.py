@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from carto._http.redaction import redact, redact_value
 from carto.exceptions import (
     CartoException,
     CartoJobException,
@@ -115,4 +116,6 @@ def _asked_pause(error: CartoException) -> float:
 
 
 def _error(job: JobState, what: str) -> CartoJobException:
-    return CartoJobException(f"{job.kind} {job.job_id} {what}", job.job_id, job.state, job.reason, job.answer)
+    reason = None if job.reason is None else redact(job.reason)
+    return CartoJobException(redact(f"{job.kind} {job.job_id} {what}"), job.job_id, job.state, reason,
+                             redact_value(job.answer))

@@ -37,7 +37,7 @@ _IN_URL = rf"(?i)({_NAMES})(=|%(?:25)*3D)[^&\s\"'<>#\\]*"
 _KEYS = "|".join(SECRET_PARAMETERS + _SECRET_FIELDS)
 _IN_JSON = rf"(?i)([\"'](?:{_KEYS})[\"']\s*:\s*[\"'])(?:[^\"'\\]|\\.)*"
 _IN_ESCAPED_JSON = rf"(?i)(\\\"(?:{_KEYS})\\\"\s*:\s*\\\")(?:[^\"\\]|\\\\(?:\\.|[^\\]))*"
-_USERINFO = r"(?i)(https?://)[^/\s?#\"']+@"
+_USERINFO = r"(://)[^/\s?#\"']+@"
 _SECRET_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie", "set-cookie"})
 
 

@@ -13,7 +13,7 @@ import os
 import ssl
 import threading
 import time
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import urljoin
 from urllib.request import getproxies
@@ -29,7 +29,7 @@ from carto._http import timeouts
 from carto._http.preparation import prepare
 from carto._http.redaction import redact, secrets_of
 from carto._http.retry import DEFAULT_RETRIES, Retries
-from carto._http.streams import UploadBody
+from carto._http.streams import UploadBody, position
 from carto._http.timeouts import UNSET, Timeout, Unset
 from carto._http.upload import UploadAdapter, watching_session
 from carto.exceptions import (
@@ -96,18 +96,9 @@ class PooledAdapter(UploadAdapter):
         return super().build_response(req, resp)
 
 
-class _Session(requests.Session):
-    """A session that leaves the redirects of a `Sender` to it."""
-
-    def resolve_redirects(self, *args: Any, **kwargs: Any) -> Generator[Any, None, None]:
-        """Prepare no next request that nobody sends: a broken Location would raise requests' bare ValueError."""
-        if not kwargs.get("yield_requests"):
-            yield from super().resolve_redirects(*args, **kwargs)
-
-
 def new_session() -> requests.Session:
     """Make the session of a client that was given none."""
-    session = _Session()
+    session = requests.Session()
     adapter = PooledAdapter()
     session.mount("https://", adapter)
     session.mount("http://", adapter)
@@ -127,8 +118,7 @@ def is_replayable(data: Any) -> bool:
     if isinstance(data, UploadBody):
         return data.replayable
     if hasattr(data, "read"):
-        seekable = getattr(data, "seekable", None)
-        return bool(seekable is not None and seekable())
+        return position(data) is not None
     if isinstance(data, Mapping):
         return all(is_replayable(value) for value in data.values())
     if isinstance(data, (list, tuple)):
@@ -208,7 +198,7 @@ class Sender:
         settings = self._settings(session, url, args)
         started = time.perf_counter()
         with watching_session(session, request) as session:
-            response = session.send(request, timeout=timeout, allow_redirects=False, **settings)
+            response = _sent(session, request, timeout=timeout, **settings)
         if log.isEnabledFor(logging.DEBUG):
             log.debug("carto: %s %s -> %s in %.3f s", request.method, redact(request.url or "", secrets_of(request)),
                       response.status_code, time.perf_counter() - started)
@@ -236,6 +226,28 @@ class Sender:
                 names = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE") if session.trust_env else ()
                 self._environment = proxies, next(filter(None, map(os.environ.get, names)), None)
             return self._environment
+
+
+def _sent(session: requests.Session, request: PreparedRequest, **settings: Any) -> Response:
+    """Send one request, and give the answer also where it is a redirect that requests can't follow.
+
+    requests prepares the next request although nobody wants it, and stumbles over a broken Location.
+    """
+    answers: list[Response] = []
+
+    def keep(answer: Response, **_settings: Any) -> None:
+        answers.append(answer)
+
+    request.register_hook("response", keep)
+    try:
+        return session.send(request, allow_redirects=False, **settings)
+    except (ValueError, requests_exceptions.RequestException):
+        if not answers or not answers[-1].is_redirect:
+            raise
+        return answers[-1]
+    finally:
+        request.deregister_hook("response", keep)
+        answers.clear()  # a cycle would hold the answer
 
 
 class _Bodies:

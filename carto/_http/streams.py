@@ -11,7 +11,7 @@ import os
 import stat
 import time
 import zlib
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
@@ -66,7 +66,7 @@ class UploadBody:
         self._source = _checked_source(source)
         self._level = _checked_level(compression_level)
         self._report = report
-        self._start = _position(source)
+        self._start = position(source)
         self._total = _size(source, self._start)  # which also finds out early that there is no file at a path
         self._started = False
         # isal works a fifth faster on twice as much; what it makes of it is about a chunk
@@ -130,6 +130,9 @@ def _checked_level(level: int | None) -> int | None:
 
 
 def _checked_source(source: Any) -> Any:
+    if isinstance(source, Mapping) or (hasattr(source, "to_csv") and hasattr(source, "columns")):
+        raise CartoUsageException(f"a {type(source).__name__} is not the text of its rows, and going through it gives "
+                                  "names only: send what df.to_csv(index=False, header=False) makes of a data frame")
     if isinstance(source, os.PathLike) or hasattr(source, "read") or hasattr(source, "__iter__"):
         return source
     raise CartoUsageException("the data must be an iterable of bytes or texts, a file, a path or bytes, "
@@ -196,10 +199,15 @@ def _compressed(chunks: Iterable[bytes], level: int) -> Iterator[bytes]:
     yield compressor.flush()
 
 
-def _position(source: Any) -> int | None:
+def position(source: Any) -> int | None:
     """Tell where a file stands, or None for what can't return there."""
     seekable = getattr(source, "seekable", None)
-    return source.tell() if seekable is not None and seekable() else None
+    if seekable is None or not seekable():
+        return None
+    try:
+        return int(source.tell())
+    except OSError:  # of text, of which some was taken line by line
+        return None
 
 
 def _size(source: Any, start: int | None) -> int | None:

@@ -160,7 +160,12 @@ def _watch(manager: urllib3.PoolManager) -> None:
     manager.pool_classes_by_scheme = {"http": _HTTPPool, "https": _HTTPSPool}
 
 
-def _read_part(timeout: Timeout) -> float | None:
+def _read_part(timeout: Timeout | urllib3.Timeout) -> float | None:
+    if isinstance(timeout, urllib3.Timeout):
+        running = timeout.clone()
+        running.start_connect()  # one for the whole of a request tells what is left only then
+        seconds = running.read_timeout
+        return round(seconds, 2) if isinstance(seconds, (int, float)) else None
     return timeout[1] if isinstance(timeout, tuple) else timeout
 
 

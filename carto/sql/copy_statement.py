@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from carto.exceptions import CartoUsageException
-from carto.sql.parameters import check_characters
+from carto.sql.parameters import query_text
 
 _PIECE = r"""(?xs)
     (?P<blank>\s+|--[^\r\n]*)
@@ -50,11 +50,11 @@ class _Token(NamedTuple):
     end: int
 
 
-def read_copy(query: str, direction: str) -> CopyStatement:
+def read_copy(query: str | bytes, direction: str) -> CopyStatement:
     """Read a COPY statement, and refuse what must not be sent.
 
     Args:
-        query: The statement; blanks, comments and a semicolon around it are taken off.
+        query: The statement, as text or as UTF-8; blanks, comments and a semicolon around it are taken off.
         direction: ``FROM`` or ``TO``: where the caller wants the data to go.
 
     Returns:
@@ -63,12 +63,8 @@ def read_copy(query: str, direction: str) -> CopyStatement:
     Raises:
         CartoUsageException: It is not one COPY in this direction, over the connection.
     """
-    if not isinstance(query, str):
-        raise CartoUsageException(f"a COPY query is a text, not {type(query).__name__}")
-    check_characters(query)
-    tokens = list(_tokens(query))
-    while tokens and tokens[-1].text == ";":
-        tokens.pop()
+    query = query_text(query)
+    tokens = _statement_tokens(query)
     if not tokens or not _is_word(tokens[0], "copy") or len(tokens) == 1:
         raise CartoUsageException(f"the query must be a COPY statement, such as {_EXAMPLES[direction]}: {query[:80]!r}")
     if any(token.text == ";" for token in tokens):
@@ -76,6 +72,30 @@ def read_copy(query: str, direction: str) -> CopyStatement:
                                   "semicolon: send that one on its own, with SQLClient")
     options = _after_direction(tokens, direction)
     return CopyStatement(f"COPY {query[tokens[1].start:tokens[-1].end]}", _format(tokens, options))
+
+
+def without_end(query: str) -> str:
+    """Take off what may stand behind a statement: blanks, comments and semicolons.
+
+    Args:
+        query: A statement.
+
+    Returns:
+        The statement, to be put into another one.
+
+    Raises:
+        CartoUsageException: A text, a name or a comment in it has no end.
+    """
+    tokens = _statement_tokens(query)
+    return query[:tokens[-1].end] if tokens else ""
+
+
+def _statement_tokens(query: str) -> list[_Token]:
+    """Cut a text into tokens, without the semicolons at its end."""
+    tokens = list(_tokens(query))
+    while tokens and tokens[-1].text == ";":
+        tokens.pop()
+    return tokens
 
 
 def _tokens(query: str) -> Iterator[_Token]:

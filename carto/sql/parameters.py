@@ -104,6 +104,30 @@ def check_characters(text: str) -> None:
             f"the text can't be written as UTF-8: half a surrogate pair at position {error.start}") from None
 
 
+def query_text(sql: Any) -> str:
+    """Read the text of a query, and refuse what no server could.
+
+    Args:
+        sql: The query, as text or as UTF-8.
+
+    Returns:
+        The text.
+
+    Raises:
+        CartoUsageException: It is no text, is not UTF-8, or holds a character that PostgreSQL can't store.
+    """
+    if isinstance(sql, bytes):
+        try:
+            return query_text(sql.decode())
+        except UnicodeDecodeError as error:
+            problem = f"the bytes of a query are UTF-8, which these are not at position {error.start}"
+        raise CartoUsageException(problem)
+    if not isinstance(sql, str):
+        raise CartoUsageException(f"a query is a text, not {type(sql).__name__}")
+    check_characters(sql)
+    return sql
+
+
 def bind(sql: str | bytes, params: Sequence[Any] | Mapping[str, Any] | None) -> str:
     """Put parameters into a query.
 
@@ -123,13 +147,10 @@ def bind(sql: str | bytes, params: Sequence[Any] | Mapping[str, Any] | None) -> 
         The query with its values.
 
     Raises:
-        CartoUsageException: The query is no text, placeholders and params don't match, or a value can't be sent.
-            It says which, and never what the value is.
+        CartoUsageException: The query is no text that can be sent, placeholders and params don't match, or a value
+            can't be sent. It says which, and never what the value is.
     """
-    if isinstance(sql, bytes):
-        sql = sql.decode()
-    if not isinstance(sql, str):
-        raise CartoUsageException(f"a query is a text, not {type(sql).__name__}")
+    sql = query_text(sql)
     if params is None:
         return sql
     placeholders = list(_placeholders(sql))

@@ -123,7 +123,8 @@ class SQLClient:
 
     @staticmethod
     def _fits_get(fields: Mapping[str, Any]) -> bool:
-        return len(fields["q"]) < MAX_GET_QUERY_LEN and len(urlencode(fields)) < _MAX_URL_BYTES
+        # what can't be encoded is refused where the request is made
+        return len(fields["q"]) < MAX_GET_QUERY_LEN and len(urlencode(fields, errors="replace")) < _MAX_URL_BYTES
 
     def _read(self, response: Response, query: str, parse_json: bool, answer_format: str | None) -> Any:
         is_json = answer_format in _JSON_FORMATS

@@ -18,13 +18,12 @@ from functools import partial
 from typing import Any
 
 from carto.exceptions import CartoException, CartoUsageException
+from carto.sql.copy_statement import without_end
 from carto.sql.parameters import quote_identifier
 
 __all__ = ["RowDecoder", "copy_query", "fields_query", "split_lines"]
 
 _Convert = Callable[[str], Any]
-
-_END_OF_STATEMENT = "; \t\r\n"
 
 
 def fields_query(sql: str) -> str:
@@ -57,8 +56,7 @@ def copy_query(sql: str, fields: Mapping[str, Any]) -> str:
 
 
 def _subquery(sql: str) -> str:
-    # the line feed ends a comment at the end of the query
-    return f"(\n{sql.rstrip(_END_OF_STATEMENT)}\n)"
+    return f"(\n{without_end(sql)}\n)"
 
 
 def _is_array_index(name: str) -> bool:

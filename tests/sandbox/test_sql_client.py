@@ -125,8 +125,10 @@ class TestIterate:
     def test_parameters(self, sql):
         assert list(sql.iterate("SELECT %s AS t", ["a\tb\\N\nc"])) == [{"t": "a\tb\\N\nc"}]
 
-    def test_a_comment_at_the_end(self, sql):
-        assert list(sql.iterate("SELECT 1 AS a -- one")) == [{"a": 1}]
+    @pytest.mark.parametrize("end", [" -- one", "; -- done", " /* x; */ ; /* y */"])
+    def test_what_may_stand_behind_a_query(self, sql, end):
+        assert sql.send(f"SELECT ';--' AS a{end}")["rows"] == list(sql.iterate(f"SELECT ';--' AS a{end}")) == [
+            {"a": ";--"}]
 
     def test_no_rows(self, sql):
         assert list(sql.iterate("SELECT 1 AS a WHERE false")) == []

@@ -59,6 +59,7 @@ def test_carto_pythons_attributes(copy):
 
 @pytest.mark.parametrize(("query", "sent"), [
     (FROM, FROM),
+    ("COPY añb FROM STDIN;".encode(), "COPY añb FROM STDIN"),
     ("  \n\tCOPY t FROM STDIN ;\n", FROM),
     ("-- a comment\n/* and /* one more */; */ copy\n/* here */ t FROM STDIN -- the end", FROM),
     ("copy t (a, \"b;\"\"x\") from stdin with (format csv, delimiter ';', null 'it''s')",
@@ -88,7 +89,7 @@ def test_statements_that_send_data_out(query, data_format):
     assert read_copy(query, "TO").format == data_format
 
 
-@pytest.mark.parametrize("query", [None, b"COPY t FROM STDIN", 5])
+@pytest.mark.parametrize("query", [None, 5, ["COPY t FROM STDIN"]])
 def test_a_query_is_text(copy, query):
     with pytest.raises(CartoUsageException, match="a text"):
         copy.copyfrom(query, [b"1\n"])
@@ -106,6 +107,7 @@ def test_a_query_is_text(copy, query):
     ("COPY t FROM STDIN /* no end", r"write \*/"), ("COPY t FROM STDIN WITH (NULL 'x)", "no end"),
     ("COPY \"t FROM STDIN", "no end"), ("COPY t FROM STDIN WHERE a = $x$b", "no end"),
     ("COPY t (\"\ud800\") FROM STDIN", "half a surrogate pair at position 9"), ("COPY t FROM STDIN\0", "NUL"),
+    (b"COPY t\xf1 FROM STDIN", "not at position 6"),
 ])
 def test_statements_that_are_refused_before_any_request(copy, query, problem):
     with responses.RequestsMock(), pytest.raises(CartoUsageException, match=problem):

@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import carto.exceptions
+from carto.auth import NoAuthClient
 from carto.exceptions import (
     CartoBadRequestException,
     CartoConnectionException,
@@ -375,6 +376,40 @@ def test_every_exception_survives_pickling(error, protocol):
     back = pickle.loads(data)
     assert plain(back) == plain(error)
     assert (str(back), repr(back)) == (str(error), repr(error))
+
+
+class Job:
+    """What a resource is to an exception: an object with a client."""
+
+
+@pytest.mark.parametrize("client", [{"api_key": "SECRETKEY"}, NoAuthClient("https://me.carto.com/")])
+def test_a_job_exception_is_pickled_without_the_client_of_its_job(client):
+    job = Job()
+    job.client, job.state = client, "failed"
+    error = CartoJobException("the job failed", "id-1", "failed", "because", job)
+    data = pickle.dumps(error)
+    back = pickle.loads(data)
+    assert b"SECRETKEY" not in data
+    assert (type(back), str(back)) == (CartoJobException, "the job failed")
+    assert (back.job_id, back.state, back.reason) == ("id-1", "failed", "because")
+    assert (back.job.client, back.job.state) == (None, "failed")
+    assert job.client is client
+
+
+def test_a_job_that_cannot_be_pickled_stays_behind():
+    error = CartoJobException("the job failed", "id-1", "failed", None, Job())
+    error.job.lines = (line for line in "")
+    back = pickle.loads(pickle.dumps(error))
+    assert (type(back), back.job_id, back.job) == (CartoJobException, "id-1", None)
+
+
+def test_rows_before_an_error_are_not_searched_for_secrets(monkeypatch):
+    seen = []
+    monkeypatch.setattr(carto.exceptions, "redact_value", lambda value, secrets: seen.append(value) or value)
+    body = {"rows": [{"a": "row"}] * 1000, "error": ["cut"], "hint": "h"}
+    error = CartoPartialResultException(answer(200, body), rows=body["rows"])
+    assert seen == [{"error": ["cut"], "hint": "h"}]
+    assert (error.errors, error.hint, len(error.rows)) == (["cut"], "h", 1000)
 
 
 def test_job_exception():

@@ -100,3 +100,12 @@ def test_failure_names_the_job_and_the_reason():
     assert str(error) == "batch job j1 failed: division by zero"
     assert error.reason == "division by zero"
     assert error.job == {"status": "failed"}
+
+
+def test_a_reason_is_shown_without_its_secrets():
+    reason = 'no server at postgresql://bob:hunter22@db/x with {"password": "hunter22"}, api_key=hunter22'
+    job = state("failed", False, reason)._replace(answer={"failed_reason": reason, "password": "hunter22"})
+    error = jobs.failure(job)
+    assert error.reason == 'no server at postgresql://***@db/x with {"password": "***"}, api_key=***'
+    assert str(error) == f"batch job j1 failed: {error.reason}"
+    assert error.job == {"failed_reason": error.reason, "password": "***"}

@@ -69,6 +69,7 @@ PLACES = ["header", "query", "form", "json", "json text", "connection", "json li
     '{"name": "x", "token":"SECRET"}', '{"password": "SECRET"}', '{\\"password\\": \\"SECRET\\"}',
     '{"connection": {"password": "SECRET"}}', json.dumps(json.dumps({"password": 'SE"CRET\\SECRET'})),
     "{'api_key': 'SECRET'}", '{\\"api_key\\": \\"SECRET\\"}', "https://me:SECRET@carto.com/", "http://me:a@SECRET@h/",
+    "postgresql://bob:SECRET@db/x", "FTP://SECRET:a@h", "git+ssh://SECRET@h", "sftp://u:SECRET@h:22/a@b",
     'proxy "http://u:SECRET@proxy:3128"', "(api_key=SECRET)", "api_key=SECRET\nnext line",
 ])
 def test_secret_parameters_are_masked_without_being_known(text):

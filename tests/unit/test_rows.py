@@ -194,7 +194,9 @@ def test_a_row_cut_off_is_an_error() -> None:
 
 
 def test_fields_query_survives_semicolons_and_comments() -> None:
-    assert fields_query("select 1 -- one\n ; \n") == "SELECT * FROM (\nselect 1 -- one\n) AS q LIMIT 0"
+    for end in ("", ";", " -- one\n ; \n", "; -- done", " /* a; */ ;; /* b */ -- done;"):
+        assert fields_query(f"select ';--' -- a\n as a{end}") == (
+            "SELECT * FROM (\nselect ';--' -- a\n as a\n) AS q LIMIT 0")
 
 
 def test_copy_query_is_the_query_itself() -> None:

@@ -107,6 +107,23 @@ def test_params_are_bound(sql, server):
     assert sent_query(server.calls[0])[1]["q"] == ["select * from t where name = 'O''Brien' and n > 3"]
 
 
+@pytest.mark.parametrize("do_post", [True, False])
+@pytest.mark.parametrize("params", [None, [1]])
+@pytest.mark.parametrize(("query", "problem"), [
+    ("select '\ud800' %s", "half a surrogate pair at position 8"), ("select '\0' %s", "NUL"),
+    ("select 'ñ' %s".encode("latin-1"), "UTF-8, which these are not at position 8"), (None, "a text, not NoneType"),
+])
+def test_a_query_that_cannot_be_sent_is_refused(sql, query, problem, params, do_post):
+    with pytest.raises(CartoUsageException, match=problem):
+        sql.send(query, do_post=do_post, params=params)
+
+
+def test_another_parameter_that_cannot_be_sent_is_refused(sql):
+    for do_post in (True, False):
+        with pytest.raises(CartoUsageException, match="can't be encoded"):
+            sql.send("select 1", do_post=do_post, filename="\ud800")
+
+
 def test_a_percent_sign_is_only_special_with_params(sql, server):
     server.post(SQL_URL, json=ANSWER)
     sql.send("select 'a%' like '%s'")

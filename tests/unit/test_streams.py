@@ -5,8 +5,10 @@ import gzip
 import io
 import os
 import time
+import types
 import zlib
 
+import pandas
 import pytest
 import requests
 import responses
@@ -70,6 +72,27 @@ def test_a_buffer_that_its_producer_uses_again_is_copied():
 def test_what_is_no_data_is_refused_at_once(source):
     with pytest.raises(CartoUsageException, match=f"a file, a path or bytes, not {type(source).__name__}"):
         UploadBody(source)
+
+
+@pytest.mark.parametrize("source", [{"a": 1}, types.MappingProxyType({}), pandas.DataFrame({"a": [1]})],
+                         ids=lambda source: type(source).__name__)
+def test_what_would_give_its_names_for_its_rows_is_refused(source):
+    with pytest.raises(CartoUsageException, match=rf"a {type(source).__name__} is not .*df\.to_csv"):
+        UploadBody(source)
+
+
+def test_a_series_of_lines_is_sent():
+    assert body_of(pandas.Series(["a,b\n", "c,d\n"])) == b"a,b\nc,d\n"
+
+
+def test_a_text_of_which_a_line_was_taken_is_sent_once(tmp_path):
+    (tmp_path / "rows").write_text("names\n1\n2\n")
+    with (tmp_path / "rows").open() as file:
+        next(file)
+        body = UploadBody(file)
+        assert not body.replayable
+        assert not is_replayable(file)
+        assert b"".join(body) == b"1\n2\n"
 
 
 @pytest.mark.parametrize("piece", [1, None, ["a"], 1.5])

@@ -411,8 +411,9 @@ def test_a_read_follows_a_redirect_at_home(code):
     ("http://other.example\\@127.0.0.1/", "another host"),
     ("http://other.example/?api_key=SECRET", "another host"),
 ])
-def test_a_redirect_to_another_origin_is_refused(target, reason):
-    with scripted(redirect(target)) as server, APIKeyAuthClient(server.base_url, "the key") as client:
+@pytest.mark.parametrize("session", [None, requests.Session()], ids=["own session", "the caller's"])
+def test_a_redirect_to_another_origin_is_refused(target, reason, session):
+    with scripted(redirect(target)) as server, APIKeyAuthClient(server.base_url, "the key", session=session) as client:
         for stream in (False, True):
             with pytest.raises(CartoResponseException, match=reason) as caught:
                 client.send("x", "get", stream=stream)
@@ -442,9 +443,21 @@ def test_the_clients_session_itself_follows_redirects_as_any_does():
         assert (response.status_code, len(response.history)) == (200, 1)
 
 
-def test_a_caller_may_ask_for_the_redirect_itself():
-    with scripted(redirect("http://other.example/")) as server, client_of(server) as client:
-        assert client.send("x", "post", allow_redirects=False).status_code == 302
+@pytest.mark.parametrize("target", ["http://other.example/", "http://[broken"])
+def test_a_caller_may_ask_for_the_redirect_itself(target):
+    with scripted(redirect(target)) as server, client_of(server) as client:
+        response = client.send("x", "post", allow_redirects=False)
+        assert response.status_code == 302
+        assert response.request.hooks == {"response": []}
+
+
+def test_an_error_of_a_hook_is_its_own():
+    def fail(_response, **_settings):
+        raise ValueError("of the hook")
+
+    with scripted(redirect("/elsewhere"), OK) as server, client_of(server) as client, pytest.raises(
+            ValueError, match="of the hook"):
+        client.send("x", "get", hooks={"response": fail})
 
 
 @pytest.mark.parametrize(("one", "other", "expected"), [

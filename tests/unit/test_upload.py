@@ -7,6 +7,7 @@ import time
 
 import pytest
 import requests
+import urllib3
 
 from carto._http import upload
 from carto.auth import APIKeyAuthClient
@@ -228,6 +229,24 @@ def test_a_server_that_neither_reads_nor_answers_runs_into_the_timeout(context, 
         CopySQLClient(client_of(server)).copyfrom(QUERY, endless_data(), compress, timeout=(5, 0.4))
     assert 0.4 <= time.monotonic() - started < 3
     assert "took no more of the upload" in str(caught.value)
+
+
+@pytest.mark.parametrize(("timeout", "seconds"), [
+    (urllib3.Timeout(0.2), 0.2), (urllib3.Timeout(connect=5, read=0.2), 0.2), (urllib3.Timeout(5, read=0.2), 0.2)])
+def test_a_timeout_of_urllib3_ends_an_upload(timeout, seconds, client_of):
+    def handle(peer):
+        peer.head()
+        peer.hold()
+
+    with RawServer(handle) as server, pytest.raises(CartoTimeoutException, match=f"took no more .* for {seconds} sec"):
+        CopySQLClient(client_of(server)).copyfrom(QUERY, endless_data(), compress=False, timeout=timeout)
+
+
+@pytest.mark.parametrize(("timeout", "seconds"), [
+    (urllib3.Timeout(connect=5), None), (urllib3.Timeout(connect=5, read=None), None), ((5, 3), 3), (4, 4),
+    (None, None)])
+def test_the_part_of_a_timeout_that_is_for_reading(timeout, seconds):
+    assert upload._read_part(timeout) == seconds
 
 
 def test_the_timeout_is_for_a_pause_and_not_for_the_whole(client_of):
