@@ -42,7 +42,7 @@ def lowest_versions() -> tuple[str, ...]:
 
 
 def _is_for_developers(requirement: Requirement) -> bool:
-    return any(f'extra == "{extra}"' in str(requirement.marker) for extra in ("test", "bench", "doc"))
+    return any(f'extra == "{extra}"' in str(requirement.marker) for extra in ("test", "bench"))
 
 
 def rows(pythons: dict[str, str]) -> Iterator[Row]:
