@@ -280,7 +280,7 @@ def failure_reason(code: int | None, *texts: Any) -> str | None:
     Returns:
         The line, or None when the server said nothing.
     """
-    parts = [redact(_plain_text(text)).rstrip(".") for text in texts]
+    parts = [_plain_text(text).rstrip(".") for text in texts]
     reason = ". ".join(part for part in parts if part)
     return f"error {code}: {reason}".rstrip(": ") if code is not None else reason or None
 
