@@ -80,10 +80,14 @@ def _pipelined_bodies(text: str) -> list[str]:
 
 def _shortened_binary_differences(expected: dict[str, Any], got: bytes) -> list[str]:
     """Compare the beginning, which is SQLite's header with the layout of its first page, and the length."""
-    encoded = base64.b64encode(got).decode()
-    head = expected["body_b64_head"]
-    found = compared("first bytes", head, encoded[: len(head)])
-    return found + compared("length in base64", expected["body_b64_length"], len(encoded))
+    wanted = base64.b64decode(expected["body_b64_head"])
+    found = compared("first bytes", _without_change_counter(wanted), _without_change_counter(got[: len(wanted)]))
+    return found + compared("length in base64", expected["body_b64_length"], len(base64.b64encode(got)))
+
+
+def _without_change_counter(header: bytes) -> bytes:
+    """Clear what SQLite counts its commits by, at two places: GDAL commits the same rows in one step more or less."""
+    return header[:24] + bytes(4) + header[28:92] + bytes(4) + header[96:]
 
 
 def _long_body_differences(expected: dict[str, Any], got: str) -> list[str]:
