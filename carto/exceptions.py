@@ -29,7 +29,6 @@ All of them can be pickled, and none of them holds a secret.
 
 from __future__ import annotations
 
-import copy
 import math
 import re
 from collections.abc import Iterable, Iterator
@@ -123,14 +122,11 @@ class CartoJobException(CartoException):
         self.job = job
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _restore, (type(self), self.args, {**self.__dict__, "job": _without_client(self.job)})
+        return _restore, (type(self), self.args, {**self.__dict__, "job": _picklable(self.job)})
 
 
-def _without_client(job: Any) -> Any:
-    """Give what of a job may be pickled: a client holds a key. None stands for a job that can't be."""
-    if getattr(job, "client", None) is not None:
-        job = copy.copy(job)
-        job.client = None
+def _picklable(job: Any) -> Any:
+    """Give None in place of a job that can't be pickled, so that the rest can."""
     import pickle  # few programs do
 
     try:
