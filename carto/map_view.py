@@ -44,13 +44,21 @@ sans-serif; background: white }}</style>
 <script>
 const show = error => document.getElementById("problem").textContent = "This map can't be drawn: " + error.message +
   ". Run its cell again.";
-try {{
-  const map = new maplibregl.Map({options});
-  map.addControl(new maplibregl.NavigationControl());
-  map.on("error", event => show(event.error));
-}} catch (error) {{
-  show(error);
-}}
+const draw = () => {{
+  try {{
+    const map = new maplibregl.Map({options});
+    map.addControl(new maplibregl.NavigationControl());
+    map.on("error", event => show(event.error));
+    map.on("webglcontextlost", () => setTimeout(() => {{ map.remove(); whenSeen(draw); }}));
+  }} catch (error) {{
+    show(error.message.includes("WebGL") ? new Error("the browser has no WebGL for it") : error);
+  }}
+}};
+// browsers draw 16 maps or so at once, and drop the oldest: it comes back when somebody looks at it
+const whenSeen = act => new IntersectionObserver((entries, observer) => {{
+  if (entries.some(entry => entry.isIntersecting)) {{ observer.disconnect(); act(); }}
+}}).observe(document.body);
+draw();
 </script></body></html>"""
 
 

@@ -23,6 +23,9 @@ _CHROMIUM_FLAGS = [
     "--use-gl=angle",
     "--use-angle=swiftshader",
     "--enable-unsafe-swiftshader",
+    "--disable-gpu-watchdog",  # which takes a busy machine for one that hangs
+    "--disable-gpu-process-crash-limit",
+    "--disable-domain-blocking-for-3d-apis",
     "--window-size=1000,1400",
     "--hide-scrollbars",
     "--disable-quic",

@@ -19,6 +19,12 @@ BLUE, RED, GREEN = "#0f6fc6", "#d1495b", "#2e933c"
 #: The maps of the notebook that are interactive, in order, and the color of their points.
 INTERACTIVE = {"anonymous": BLUE, "named": RED, "vectors": BLUE}
 
+#: What browsers do to the oldest of many maps.
+DROP = """
+    const canvas = document.querySelector("canvas");
+    canvas.getContext("webgl2").getExtension("WEBGL_lose_context").loseContext();
+"""
+
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::carto.resources.NonPublicAPIWarning")]
 
 
@@ -55,6 +61,11 @@ def _spread(shown: Pixels, color: str) -> tuple[int, float]:
     return count, (int(columns[-1] - columns[0]) / shown.shape[1]) if count else 0.0
 
 
+def _is_drawn(browser: Browser, name: str) -> bool:
+    count, width = _spread(pixels(browser.picture(_frame(browser, name))), INTERACTIVE[name])
+    return count > 1000 and width > 0.5
+
+
 def _problems(browser: Browser, frame: str) -> list[str]:
     """Read what the frame says when it can't draw."""
     browser.enter(frame)
@@ -63,13 +74,18 @@ def _problems(browser: Browser, frame: str) -> list[str]:
 
 @pytest.mark.parametrize("name", INTERACTIVE)
 def test_the_canvas_shows_the_cities(at_top: Browser, name: str) -> None:
-    frame = _frame(at_top, name)
+    assert came_true(lambda: _is_drawn(at_top, name), 120), _problems(at_top, _frame(at_top, name))
 
-    def drawn() -> bool:
-        count, width = _spread(pixels(at_top.picture(frame)), INTERACTIVE[name])
-        return count > 1000 and width > 0.5
 
-    assert came_true(drawn, 120), _problems(at_top, frame)
+def test_a_map_that_the_browser_dropped_is_drawn_again(at_top: Browser) -> None:
+    frame = _frame(at_top, "named")
+    at_top.picture(frame)
+    at_top.enter(frame)
+    at_top.run(f"{DROP} canvas.id = 'dropped';")
+    assert came_true(lambda: len(at_top.elements("canvas:not(#dropped)")) == 1)
+    assert at_top.elements("#dropped") == []
+    at_top.leave()
+    assert came_true(lambda: _is_drawn(at_top, "named")), _problems(at_top, frame)
 
 
 @pytest.mark.parametrize("name", INTERACTIVE)
@@ -117,3 +133,14 @@ def test_the_frames_load_nothing_but_tiles_from_this_account(page: Path, sandbox
         (tiles,) = re.findall(r'"tiles": \["([^"]*)"\]', source)
         assert tiles.startswith(f"{sandbox.base_url}api/v1/map/")
         assert not re.search(r"(?:src|href)\s*=\s*[\"']?https?:", source.replace("https://maplibre.org/", ""))
+
+
+def test_a_browser_without_webgl_is_told_of(at_top: Browser) -> None:
+    """The last test of the page, which has one map less afterwards."""
+    frame = _frame(at_top, "anonymous")
+    at_top.picture(frame)
+    at_top.enter(frame)
+    at_top.run(f"{DROP} HTMLCanvasElement.prototype.getContext = () => null;")
+    (problem,) = at_top.elements("#problem")
+    told = "This map can't be drawn: the browser has no WebGL for it. Run its cell again."
+    assert came_true(lambda: at_top.text(problem) == told)
